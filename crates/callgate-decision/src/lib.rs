@@ -1,0 +1,1 @@
+//! Counters, permits and decision records: the step between a decision and its effect

@@ -1,0 +1,1 @@
+//! JSON-RPC and MCP messages and framing as state machines: bytes in, events out

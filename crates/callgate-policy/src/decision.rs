@@ -1,0 +1,174 @@
+//! A decision: what happens to a call, and why. The explanation is this value; nothing recomputes it.
+
+use crate::ledger::{Charge, Refusal};
+use std::fmt;
+use std::sync::Arc;
+
+/// A rule's name in logs and answers, for example `/tools/create_charge/deny_if/args.amount-gt`; empty for a plain
+/// allow.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RulePath(Arc<str>);
+
+impl RulePath {
+    /// The name with this text.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The name's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RulePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RulePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+/// What happens to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It may be charged and forwarded.
+    Allow,
+    /// It is refused.
+    Deny,
+    /// A person has to say yes first.
+    Approve,
+}
+
+impl Outcome {
+    /// The word in records and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Approve => "approve",
+        }
+    }
+}
+
+/// Why a call is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The grant has no policy.
+    NoPolicy,
+    /// The tool is hidden.
+    Hidden,
+    /// No entry lists the tool under `default: deny`.
+    DefaultDeny,
+    /// The tool's definition changed since it was pinned.
+    Quarantined,
+    /// The arguments can't be read, or don't match the pinned schema.
+    InvalidArguments,
+    /// A `require` did not hold.
+    Require,
+    /// A `deny_if` held.
+    DenyIf,
+    /// A sequence or data-flow rule held.
+    Flow,
+    /// A limit is exhausted.
+    Limit,
+    /// A person said no.
+    ApprovalRefused,
+    /// Nobody answered in time.
+    ApprovalExpired,
+    /// A rule could not be evaluated, or a fact or a store that it needs was not there.
+    Fault,
+}
+
+impl Reason {
+    /// The word in records and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoPolicy => "no policy",
+            Self::Hidden => "hidden",
+            Self::DefaultDeny => "default deny",
+            Self::Quarantined => "quarantined",
+            Self::InvalidArguments => "invalid arguments",
+            Self::Require => "require",
+            Self::DenyIf => "deny_if",
+            Self::Flow => "flow",
+            Self::Limit => "limit",
+            Self::ApprovalRefused => "approval refused",
+            Self::ApprovalExpired => "approval expired",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+/// Which of the two documents of a decision a rule stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The grant's policy.
+    Policy,
+    /// The organisation's baseline policy.
+    Baseline,
+}
+
+/// Where a rule stands in its document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which document.
+    pub source: Source,
+    /// The RFC 6901 pointer into it.
+    pub pointer: Arc<str>,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+/// What a rule in shadow mode would have done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShadowVerdict {
+    /// The rule.
+    pub rule: RulePath,
+    /// What it would have made of the call.
+    pub outcome: Outcome,
+    /// Why; `Fault` where it could not be evaluated.
+    pub reason: Reason,
+    /// What it would have said.
+    pub message: String,
+}
+
+/// What happens to a call, and why.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// What happens.
+    pub outcome: Outcome,
+    /// Why it is refused; `None` for an allow. `Approve` has none either.
+    pub reason: Option<Reason>,
+    /// The rule that decided; empty for a plain allow.
+    pub rule: RulePath,
+    /// Where the rule stands, where it stands in a document.
+    pub place: Option<Place>,
+    /// What the caller is told; empty for a plain allow.
+    pub message: String,
+    /// What forwarding the call costs: reserved all or none before it leaves. Empty on a denial.
+    pub charges: Vec<Charge>,
+    /// What the rules in shadow mode would have done.
+    pub shadow: Vec<ShadowVerdict>,
+    /// When a limit's window resets, in milliseconds from the decision.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Decision {
+    /// The same decision after its reservation was refused: the final value that is recorded and answered.
+    #[must_use]
+    pub fn refused(mut self, refusal: Refusal) -> Self {
+        self.outcome = Outcome::Deny;
+        self.reason = Some(refusal.reason);
+        self.rule = refusal.rule;
+        self.place = refusal.place;
+        self.message = refusal.message;
+        self.retry_after_ms = refusal.retry_after_ms;
+        self.charges = Vec::new();
+        self
+    }
+}

@@ -1,0 +1,1 @@
+//! The data plane: listen, authenticate, translate, decide, forward, refuse
