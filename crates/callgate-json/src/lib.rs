@@ -9,12 +9,14 @@
 
 mod canonical;
 mod decimal;
+mod error;
 mod parse;
 mod pointer;
 mod value;
 
 pub use canonical::{canonical, write_string};
 pub use decimal::{Decimal, DecimalError};
-pub use parse::{Error, ErrorKind, Limits, parse, parse_reporting};
+pub use error::{Error, ErrorKind};
+pub use parse::{Limits, parse, parse_reporting};
 pub use pointer::{Pointer, escape_token, line_column};
 pub use value::{Kind, Member, Number, Span, Value};

@@ -1,9 +1,9 @@
 //! The reader: bytes in, a [`Value`] or the first thing that is wrong with them.
 
+use crate::error::{Error, ErrorKind};
 use crate::value::{Kind, Member, Number, Span, Value};
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 
 /// Objects with at most this many members look for duplicates by comparing each pair, larger ones by hashing.
 const SMALL_OBJECT: usize = 16;
@@ -27,87 +27,6 @@ impl Default for Limits {
         Self { max_bytes: 4 << 20, max_depth: 64, max_values: 200_000, exact_numbers: false }
     }
 }
-
-/// What is wrong, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
-    /// What is wrong.
-    pub kind: ErrorKind,
-    /// The byte offset where it was noticed.
-    pub offset: usize,
-}
-
-/// What can be wrong with JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// The input begins with a byte order mark (RFC 8259 section 8.1).
-    ByteOrderMark,
-    /// Not UTF-8.
-    Utf8,
-    /// The input ends inside a value.
-    End,
-    /// A byte that can't stand here; the text says what could.
-    Expected(&'static str),
-    /// Something follows the value.
-    Trailing,
-    /// The same key twice in one object, escapes resolved.
-    DuplicateKey(String),
-    /// Half of a surrogate pair.
-    LoneSurrogate,
-    /// An unescaped control character in a string.
-    ControlCharacter,
-    /// An escape that JSON does not have.
-    Escape,
-    /// A number that JSON does not write this way.
-    Number,
-    /// A number that can't be kept exactly.
-    InexactNumber,
-    /// Longer than [`Limits::max_bytes`].
-    TooLarge(usize),
-    /// Deeper than [`Limits::max_depth`].
-    TooDeep(usize),
-    /// More than [`Limits::max_values`] values.
-    TooMany(usize),
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ByteOrderMark => f.write_str("begins with a byte order mark"),
-            Self::Utf8 => f.write_str("not valid UTF-8"),
-            Self::End => f.write_str("ends in the middle of a value"),
-            Self::Expected(what) => write!(f, "expected {what}"),
-            Self::Trailing => f.write_str("something follows the value"),
-            Self::DuplicateKey(key) => write!(f, "the key `{}` stands twice in one object", shorten(key)),
-            Self::LoneSurrogate => f.write_str("a lone surrogate in a string"),
-            Self::ControlCharacter => f.write_str("a raw control character in a string"),
-            Self::Escape => f.write_str("an unknown escape in a string"),
-            Self::Number => f.write_str("not a number as JSON writes one"),
-            Self::InexactNumber => {
-                f.write_str("a number that can't be kept exactly (38 significant digits, exponent within ±400)")
-            }
-            Self::TooLarge(limit) => write!(f, "longer than {limit} bytes"),
-            Self::TooDeep(limit) => write!(f, "nested deeper than {limit} levels"),
-            Self::TooMany(limit) => write!(f, "more than {limit} values"),
-        }
-    }
-}
-
-fn shorten(key: &str) -> String {
-    let mut short: String = key.chars().take(64).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if short.len() < key.len() {
-        short.push('…');
-    }
-    short
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at byte {}", self.kind, self.offset)
-    }
-}
-
-impl std::error::Error for Error {}
 
 /// Reads one JSON value that fills the whole input, white space aside. The first problem ends it.
 pub fn parse<'a>(input: &'a [u8], limits: &Limits) -> Result<Value<'a>, Error> {
@@ -250,7 +169,7 @@ impl<'a> Parser<'a, '_> {
         }
         loop {
             let member = self.member()?;
-            if is_duplicate(&members, &mut seen, &member.key) {
+            if is_duplicate(&members, &mut seen, &member) {
                 let kind = ErrorKind::DuplicateKey(member.key.to_string());
                 self.problems.push(Error { kind, offset: member.key_span.start });
             } else {
@@ -291,30 +210,38 @@ impl<'a> Parser<'a, '_> {
         let mut owned: Option<String> = None;
         let mut plain_from = start;
         loop {
-            match self.peek() {
-                Some(b'"') => {
-                    let plain = self.slice(plain_from, self.at);
-                    self.at += 1;
-                    return Ok(match owned {
-                        None => Cow::Borrowed(plain),
-                        Some(mut text) => {
-                            text.push_str(plain);
-                            Cow::Owned(text)
-                        }
-                    });
-                }
-                Some(b'\\') => {
-                    let text = owned.get_or_insert_default();
-                    text.push_str(self.input.get(plain_from..self.at).unwrap_or_default());
-                    let ch = self.escape()?;
-                    owned.get_or_insert_default().push(ch);
-                    plain_from = self.at;
-                }
-                Some(0x00..=0x1F) => return Err(self.error(ErrorKind::ControlCharacter)),
-                Some(_) => self.at += 1,
-                None => return Err(self.error(ErrorKind::End)),
+            self.plain_text()?;
+            let plain = self.slice(plain_from, self.at);
+            if self.peek() == Some(b'"') {
+                self.at += 1;
+                return Ok(match owned {
+                    None => Cow::Borrowed(plain),
+                    Some(mut text) => {
+                        text.push_str(plain);
+                        Cow::Owned(text)
+                    }
+                });
             }
+            let ch = self.escape()?;
+            let text = owned.get_or_insert_default();
+            text.push_str(plain);
+            text.push(ch);
+            plain_from = self.at;
         }
+    }
+
+    /// Moves to the quote or the backslash that ends a run of plain characters. Long strings are most of what is read,
+    /// so this looks at many bytes at a time.
+    fn plain_text(&mut self) -> Result<(), Error> {
+        let rest = self.input.as_bytes().get(self.at..).unwrap_or_default();
+        let length = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+        let run = rest.get(..length).unwrap_or_default();
+        if run.iter().any(|byte| *byte < 0x20) {
+            self.at += run.iter().position(|byte| *byte < 0x20).unwrap_or(0);
+            return Err(self.error(ErrorKind::ControlCharacter));
+        }
+        self.at += length;
+        if length == rest.len() { Err(self.error(ErrorKind::End)) } else { Ok(()) }
     }
 
     fn slice(&self, start: usize, end: usize) -> &'a str {
@@ -415,87 +342,15 @@ impl<'a> Parser<'a, '_> {
     }
 }
 
-fn is_duplicate<'a>(members: &[Member<'a>], seen: &mut HashSet<Cow<'a, str>>, key: &Cow<'a, str>) -> bool {
+fn is_duplicate<'a>(members: &[Member<'a>], seen: &mut HashSet<Cow<'a, str>>, member: &Member<'a>) -> bool {
     if members.len() < SMALL_OBJECT {
-        return members.iter().any(|m| m.key == *key);
+        return members.iter().any(|known| known.key == member.key);
     }
     if seen.is_empty() {
         seen.extend(members.iter().map(|m| m.key.clone()));
     }
-    !seen.insert(key.clone())
+    !seen.insert(member.key.clone())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn kind(input: &[u8]) -> ErrorKind {
-        parse(input, &Limits { exact_numbers: true, ..Limits::default() }).unwrap_err().kind
-    }
-
-    #[test]
-    fn refuses_what_other_readers_paper_over() {
-        assert_eq!(kind(br#"{"name":"safe","name":"exec"}"#), ErrorKind::DuplicateKey("name".into()));
-        assert_eq!(kind(br#"{"name":"safe","n\u0061me":"exec"}"#), ErrorKind::DuplicateKey("name".into()));
-        assert_eq!(kind(b"\xEF\xBB\xBF{}"), ErrorKind::ByteOrderMark);
-        assert_eq!(kind(b"{\x00\"\x00"), ErrorKind::Expected("a key in double quotes"));
-        assert_eq!(kind(b"\"\xff\""), ErrorKind::Utf8);
-        assert_eq!(kind(br#""\ud800""#), ErrorKind::LoneSurrogate);
-        assert_eq!(kind(br#""\ud800\u0041""#), ErrorKind::LoneSurrogate);
-        assert_eq!(kind(br#""\udc00""#), ErrorKind::LoneSurrogate);
-        assert_eq!(kind(b"\"a\nb\""), ErrorKind::ControlCharacter);
-        assert_eq!(kind(b"{} {}"), ErrorKind::Trailing);
-        assert_eq!(kind(b"1e999999"), ErrorKind::InexactNumber);
-        assert_eq!(kind(b"01"), ErrorKind::Number);
-        assert_eq!(kind(b"[1,]"), ErrorKind::Expected("a value"));
-        assert_eq!(kind(b"{\"a\":1"), ErrorKind::End);
-        assert_eq!(kind(b""), ErrorKind::End);
-        assert_eq!(kind("[".repeat(65).as_bytes()), ErrorKind::TooDeep(64));
-        assert_eq!(kind(b"nul"), ErrorKind::Expected("a value"));
-    }
-
-    #[test]
-    fn finds_duplicates_in_large_objects() {
-        let keys: Vec<String> = (0..1000).map(|i| format!("\"k{i}\":{i}")).collect();
-        assert!(parse(format!("{{{}}}", keys.join(",")).as_bytes(), &Limits::default()).is_ok());
-        assert_eq!(
-            kind(format!("{{{},\"k999\":0}}", keys.join(",")).as_bytes()),
-            ErrorKind::DuplicateKey("k999".into())
-        );
-    }
-
-    #[test]
-    fn reports_every_duplicate_and_goes_on() {
-        let (value, problems) = parse_reporting(br#"{"a":1,"a":2,"b":{"c":1,"c":2}}"#, &Limits::default());
-        assert!(value.is_some());
-        assert_eq!(problems.iter().map(|p| p.offset).collect::<Vec<_>>(), [7, 24]);
-    }
-
-    #[test]
-    fn spans_are_the_bytes_as_written() {
-        let input = br#" {"a" : [ 1 , "x\u0041" ] } "#;
-        let value = parse(input, &Limits::default()).unwrap();
-        assert_eq!(value.get("a").unwrap().bytes(input), br#"[ 1 , "x\u0041" ]"#);
-        assert_eq!(value.get("a").unwrap().as_array().unwrap()[1].as_str(), Some("xA"));
-        assert_eq!(value.members()[0].key_span.of(input), b"\"a\"");
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_give_an_answer(input in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let (value, problems) = parse_reporting(&input, &Limits::default());
-            prop_assert!(value.is_some() || !problems.is_empty());
-        }
-
-        #[test]
-        fn what_is_accepted_serde_accepts_too(input in r#"[\[\]{}",:0-9a-fnrtul.eE+\\ -]{0,40}"#) {
-            if parse(input.as_bytes(), &Limits::default()).is_ok() {
-                // Numbers beyond a double are the one thing that serde refuses and JSON allows.
-                if let Err(error) = serde_json::from_str::<serde_json::Value>(&input) {
-                    prop_assert!(error.to_string().contains("number out of range"), "{}", error);
-                }
-            }
-        }
-    }
-}
+mod tests;
