@@ -2,6 +2,7 @@
 
 use crate::model::Category;
 use crate::names::{GrantId, Organisation, ServerName};
+use crate::operator::CompiledSchema;
 use callgate_json::Value;
 use std::collections::BTreeMap;
 
@@ -46,6 +47,9 @@ pub struct Definition {
     pub category: Option<Category>,
     /// Whether it changed since it was pinned: calls are refused until a person looks at it.
     pub quarantined: bool,
+    /// The compiled `inputSchema`: made when a rule first needs it, once, and shared by clones. Leave it to its
+    /// default; a definition with another schema has to be another value.
+    pub compiled: CompiledSchema,
 }
 
 /// Everything beside the call that rules can look at.

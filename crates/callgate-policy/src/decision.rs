@@ -1,6 +1,7 @@
 //! A decision: what happens to a call, and why. The explanation is this value; nothing recomputes it.
 
 use crate::ledger::{Charge, Refusal};
+use crate::model::AskTerms;
 use std::fmt;
 use std::sync::Arc;
 
@@ -131,7 +132,7 @@ pub struct ShadowVerdict {
     pub rule: RulePath,
     /// What it would have made of the call.
     pub outcome: Outcome,
-    /// Why; `Fault` where it could not be evaluated.
+    /// Why; `Fault` where it could not be evaluated, `ApprovalRefused` where it would have asked: nobody said yes.
     pub reason: Reason,
     /// What it would have said.
     pub message: String,
@@ -154,6 +155,8 @@ pub struct Decision {
     pub charges: Vec<Charge>,
     /// What the rules in shadow mode would have done.
     pub shadow: Vec<ShadowVerdict>,
+    /// How a person is asked, where the outcome is `Approve`.
+    pub ask: Option<AskTerms>,
     /// When a limit's window resets, in milliseconds from the decision.
     pub retry_after_ms: Option<u64>,
 }
@@ -169,6 +172,7 @@ impl Decision {
         self.message = refusal.message;
         self.retry_after_ms = refusal.retry_after_ms;
         self.charges = Vec::new();
+        self.ask = None;
         self
     }
 }

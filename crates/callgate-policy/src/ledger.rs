@@ -1,6 +1,13 @@
 //! The ledger: reserve before a call leaves, settle when its fate is known. Pure functions over a [`State`]; every
 //! counter store has to behave like it.
 
+mod message;
+mod state;
+mod tally;
+mod window;
+
+pub use state::State;
+
 use crate::call::Timestamp;
 use crate::decision::{Place, Reason, RulePath};
 use crate::model::{Mode, Scope, Strategy, Window};
@@ -101,34 +108,4 @@ pub struct Refusal {
     pub message: String,
     /// Milliseconds until it resets, where that is known.
     pub retry_after_ms: Option<u64>,
-}
-
-/// The counters of one process.
-#[derive(Clone, Debug, Default)]
-pub struct State {}
-
-impl State {
-    /// Whether the charges could be reserved now; changes nothing.
-    pub fn look(&self, _charges: &[Charge], _now: Timestamp) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    /// Reserves every charge or none; the first that refuses, in order, is named.
-    pub fn reserve(&mut self, _charges: &[Charge], _now: Timestamp) -> Result<Receipt, Refusal> {
-        Ok(Receipt::default())
-    }
-
-    /// Ends a reservation.
-    pub fn settle(&mut self, _receipt: &Receipt, _settlement: Settlement, _now: Timestamp) {}
-
-    /// Puts back what a record says was reserved; how counters are rebuilt from the journal.
-    pub fn restore(&mut self, _reserved: &Reserved) {}
-
-    /// Everything that still counts, as `restore` takes it: the checkpoint of the live counters.
-    pub fn snapshot(&self, _now: Timestamp) -> Vec<Reserved> {
-        Vec::new()
-    }
-
-    /// Forgets windows that have ended.
-    pub fn sweep(&mut self, _now: Timestamp) {}
 }

@@ -6,13 +6,38 @@
 //! ```
 
 pub mod call;
+mod check;
+mod convert;
+mod decide;
 pub mod decision;
+pub mod explain;
+mod faq;
+pub mod glob;
+mod layout;
 pub mod ledger;
 pub mod model;
 pub mod names;
+pub mod operator;
+mod parse;
+pub mod path;
+mod print;
+mod schema;
+pub mod suite;
 
 pub use call::{Arguments, Call, Client, Definition, Facts, Grant, Identity, Timestamp};
+pub use check::advise;
+pub use convert::{Converted, convert};
+pub use decide::decide;
 pub use decision::{Decision, Outcome, Place, Reason, RulePath, ShadowVerdict, Source};
+pub use explain::{Question, Stage, explain};
+pub use glob::Glob;
 pub use ledger::{Charge, CounterKey, Receipt, Refusal, Reserved, Settlement, State, Unit};
-pub use model::{Category, Mode, Policy, Problem, Problems, Scope, Severity, Strategy, Window};
+pub use model::{
+    Ask, AskTerms, Category, Condition, Entry, Limit, ListMode, Mode, Policy, Predicate, Problem, Problems, Scope,
+    Severity, Strategy, TestCase, Toggle, Unlisted, Window,
+};
 pub use names::{GrantId, NameError, Organisation, ServerName};
+pub use operator::{OPERATORS, OperandError, OperandKind, Operator, OperatorInfo, Reads};
+pub use parse::{CODES, DocumentLimits};
+pub use path::{Path, PathError, Step, Subject};
+pub use schema::schema;

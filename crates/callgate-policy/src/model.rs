@@ -1,5 +1,12 @@
 //! The typed document.
 
+mod rule;
+
+pub use rule::{Ask, AskTerms, Condition, Entry, Limit, Predicate, TestCase, Toggle};
+
+use crate::decision::{Place, RulePath};
+use crate::glob::{Glob, GlobIndex};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -121,4 +128,238 @@ impl std::error::Error for Problems {}
 pub struct Policy {
     /// The document's `name`.
     pub name: Option<Arc<str>>,
+    /// The document's `description`.
+    pub description: Option<Arc<str>>,
+    /// BLAKE3 of the document's bytes, in hex.
+    pub(crate) version: Arc<str>,
+    /// Set where the document could not be used: every call is refused as a fault, with this text.
+    pub(crate) broken: Option<Arc<str>>,
+    /// The document's `$schema`.
+    pub(crate) schema: Option<Arc<str>>,
+    /// What happens to tools that no entry lists.
+    pub(crate) default: Unlisted,
+    /// Where that stands.
+    pub(crate) default_place: Option<Place>,
+    /// Which tools `tools/list` shows.
+    pub(crate) list: ListMode,
+    /// The tools that are taken out of the list and denied.
+    pub(crate) hide: Hide,
+    /// Rules for every tool.
+    pub(crate) all_tools: Option<Entry>,
+    /// Rules by category, in document order.
+    pub(crate) categories: Vec<(Category, Entry)>,
+    /// Rules by name.
+    pub(crate) tools: Tools,
+    /// The document's own tests.
+    pub(crate) tests: Vec<TestCase>,
+    /// What is hardly meant as it is written.
+    pub(crate) warnings: Vec<Problem>,
+    /// The document as it was read.
+    pub(crate) source: Arc<[u8]>,
+}
+
+/// What happens to tools that no entry lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlisted {
+    /// They may be called.
+    Allow,
+    /// They are denied.
+    Deny,
+}
+
+/// Which tools `tools/list` shows, hidden ones aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ListMode {
+    /// All.
+    #[default]
+    All,
+    /// Those that some argument could make callable.
+    Callable,
+}
+
+/// The names and patterns under `hide`, and those of entries with `"action": "hide"`.
+#[derive(Debug, Default)]
+pub(crate) struct Hide {
+    /// As written, in document order.
+    pub(crate) patterns: Vec<(Arc<str>, Place)>,
+    exact: HashMap<Arc<str>, usize>,
+    globs: GlobIndex,
+}
+
+impl Hide {
+    /// Adds a name or pattern; the first of equal ones stays.
+    pub(crate) fn push(&mut self, pattern: Arc<str>, place: Place) {
+        let index = self.patterns.len();
+        if Glob::is_pattern(&pattern) {
+            self.globs.push(Glob::new(&pattern), index);
+        } else {
+            self.exact.entry(Arc::clone(&pattern)).or_insert(index);
+        }
+        self.patterns.push((pattern, place));
+    }
+
+    /// Where the name is hidden: by itself, or by the first pattern that matches.
+    pub(crate) fn find(&self, tool: &str) -> Option<&Place> {
+        let by_glob = || self.globs.matching(tool).first().copied();
+        let index = self.exact.get(tool).copied().or_else(by_glob)?;
+        self.patterns.get(index).map(|(_, place)| place)
+    }
+}
+
+/// The entries under `tools`.
+#[derive(Debug, Default)]
+pub(crate) struct Tools {
+    /// In document order, exact names and patterns alike.
+    pub(crate) entries: Vec<Entry>,
+    exact: HashMap<Arc<str>, usize>,
+    globs: GlobIndex,
+}
+
+impl Tools {
+    /// Adds an entry under its own pattern.
+    pub(crate) fn push(&mut self, entry: Entry) {
+        let index = self.entries.len();
+        if Glob::is_pattern(&entry.pattern) {
+            self.globs.push(Glob::new(&entry.pattern), index);
+        } else {
+            self.exact.insert(Arc::clone(&entry.pattern), index);
+        }
+        self.entries.push(entry);
+    }
+
+    /// The entry under exactly this name. A key with a star is never exact.
+    pub(crate) fn exact(&self, tool: &str) -> Option<&Entry> {
+        self.exact.get(tool).and_then(|index| self.entries.get(*index))
+    }
+
+    /// The pattern entries that match, in document order.
+    pub(crate) fn matching_globs<'a>(&'a self, tool: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        self.globs.matching(tool).into_iter().filter_map(|index| self.entries.get(index))
+    }
+}
+
+impl Policy {
+    /// A policy that denies every call as a fault, and says why: what a broken document loads as.
+    pub fn refuse_all(why: &str) -> Self {
+        Self {
+            name: None,
+            description: None,
+            version: "".into(),
+            broken: Some(why.into()),
+            schema: None,
+            default: Unlisted::Deny,
+            default_place: None,
+            list: ListMode::All,
+            hide: Hide::default(),
+            all_tools: None,
+            categories: Vec::new(),
+            tools: Tools::default(),
+            tests: Vec::new(),
+            warnings: Vec::new(),
+            source: Arc::new([]),
+        }
+    }
+
+    /// Every entry: `all_tools`, the categories, the tools.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let categories = self.categories.iter().map(|(_, entry)| entry);
+        self.all_tools.iter().chain(categories).chain(&self.tools.entries)
+    }
+
+    /// Every rule with its name and place, in the order of [`Policy::print`].
+    pub fn rules(&self) -> Vec<(&RulePath, &Place)> {
+        let mut rules = Vec::new();
+        for entry in self.entries() {
+            rules.extend(entry.validate_arguments.iter().map(|toggle| (&toggle.rule, &toggle.place)));
+            let predicates = entry.require.iter().chain(&entry.deny_if).chain(&entry.approve_if);
+            rules.extend(predicates.map(|predicate| (&predicate.rule, &predicate.place)));
+            rules.extend(entry.limits.iter().map(|limit| (&limit.rule, &limit.place)));
+        }
+        rules
+    }
+
+    /// BLAKE3 of the document's bytes, in hex; empty for [`Policy::refuse_all`].
+    pub fn version(&self) -> &Arc<str> {
+        &self.version
+    }
+
+    /// Why the policy refuses everything, where it does.
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    /// What is hardly meant as it is written, in document order.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// The document as it was read.
+    pub fn source(&self) -> &[u8] {
+        &self.source
+    }
+
+    /// Which tools `tools/list` shows, hidden ones aside.
+    pub fn list_mode(&self) -> ListMode {
+        self.list
+    }
+}
+
+impl Category {
+    /// Every category, as documents name them.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Read, "read"),
+        (Self::Write, "write"),
+        (Self::Execute, "execute"),
+        (Self::Destructive, "destructive"),
+        (Self::Financial, "financial"),
+    ];
+
+    /// The category with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(category, _)| *category)
+    }
+
+    /// The category's name.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(category, _)| *category == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl Scope {
+    /// Every scope, as documents name them.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Grant, "grant"),
+        (Self::Session, "session"),
+        (Self::Identity, "identity"),
+        (Self::Server, "server"),
+        (Self::Organisation, "organisation"),
+    ];
+
+    /// The scope with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(scope, _)| *scope)
+    }
+
+    /// The scope's name.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(scope, _)| *scope == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl PartialEq for Policy {
+    /// Equal rules, wherever they stand and however they are spelled.
+    fn eq(&self, other: &Self) -> bool {
+        let names = |hide: &Hide| hide.patterns.iter().map(|(name, _)| Arc::clone(name)).collect::<Vec<_>>();
+        self.name == other.name
+            && self.description == other.description
+            && self.broken == other.broken
+            && self.schema == other.schema
+            && self.default == other.default
+            && self.list == other.list
+            && names(&self.hide) == names(&other.hide)
+            && self.all_tools == other.all_tools
+            && self.categories == other.categories
+            && self.tools.entries == other.tools.entries
+            && self.tests == other.tests
+    }
 }

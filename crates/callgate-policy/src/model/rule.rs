@@ -1,0 +1,233 @@
+//! The rules of a document: entries, predicates, conditions, limits and tests.
+
+use super::{Mode, Scope, Strategy, Window};
+use crate::decision::{Outcome, Place, RulePath};
+use crate::ledger::Unit;
+use crate::operator::Operator;
+use crate::path::Path;
+use callgate_json::Decimal;
+use std::sync::Arc;
+
+/// What stands under one tool, one category or `all_tools`.
+#[derive(Debug)]
+pub struct Entry {
+    /// The key as written: a tool's name, a glob, a category; `all_tools` for that entry.
+    pub(crate) pattern: Arc<str>,
+    /// Where the entry stands.
+    pub(crate) place: Place,
+    /// Free text for readers.
+    pub(crate) description: Option<Arc<str>>,
+    /// All of a predicate's conditions must hold, else the call is denied.
+    pub(crate) require: Vec<Predicate>,
+    /// Where all of a predicate's conditions hold, the call is denied.
+    pub(crate) deny_if: Vec<Predicate>,
+    /// Where all of a predicate's conditions hold, a person decides.
+    pub(crate) approve_if: Vec<Predicate>,
+    /// What the calls are counted against.
+    pub(crate) limits: Vec<Limit>,
+    /// Whether arguments must match the pinned schema.
+    pub(crate) validate_arguments: Option<Toggle>,
+}
+
+/// A switch in an entry.
+#[derive(Debug)]
+pub struct Toggle {
+    /// Its position.
+    pub(crate) on: bool,
+    /// The rule's name, for example `/tools/exec/validate_arguments`.
+    pub(crate) rule: RulePath,
+    /// Where it stands.
+    pub(crate) place: Place,
+}
+
+/// One member of `require`, `deny_if` or `approve_if`.
+#[derive(Debug)]
+pub struct Predicate {
+    /// The rule's name in logs.
+    pub(crate) rule: RulePath,
+    /// Where the predicate stands. The source is always [`Source::Policy`](crate::Source::Policy): a document does
+    /// not know whether it serves as a baseline.
+    pub(crate) place: Place,
+    /// The document's own name for the rule.
+    pub(crate) name: Option<Arc<str>>,
+    /// Free text for readers.
+    pub(crate) description: Option<Arc<str>>,
+    /// All of these must hold. Empty is always true.
+    pub(crate) conditions: Vec<Condition>,
+    /// At least one of these must hold too; empty means that there is no such part (an empty `any` is an error).
+    pub(crate) any: Vec<Condition>,
+    /// What the caller is told.
+    pub(crate) on_deny: Option<Arc<str>>,
+    /// Whether it is enforced.
+    pub(crate) mode: Mode,
+    /// The message names no value.
+    pub(crate) quiet: bool,
+    /// How a person is asked; the default outside `approve_if`.
+    pub(crate) ask: AskTerms,
+}
+
+/// How a person is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AskTerms {
+    /// How long the question stands, in milliseconds.
+    pub(crate) timeout_ms: Option<u64>,
+    /// What the caller does meanwhile.
+    pub(crate) ask: Ask,
+    /// How long a call is held open, in milliseconds.
+    pub(crate) hold_for_ms: Option<u64>,
+    /// Two people have to say yes.
+    pub(crate) four_eyes: bool,
+    /// How long a yes covers identical calls, in milliseconds.
+    pub(crate) remember_for_ms: Option<u64>,
+}
+
+/// What the caller does while a person decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ask {
+    /// It is refused with the question's address, and tries again.
+    #[default]
+    Retry,
+    /// Its call is held open.
+    Hold,
+    /// It asks its own user.
+    Client,
+}
+
+/// One comparison.
+#[derive(Debug)]
+pub struct Condition {
+    /// What is looked at; `None` only under `cel`, which reads the call by itself.
+    pub(crate) path: Option<Path>,
+    /// The comparison with its operand, compiled.
+    pub(crate) operator: Operator,
+    /// Path and operator as rule names show them, for example `args.amount-gt`.
+    pub(crate) label: Arc<str>,
+    /// Where the condition stands.
+    pub(crate) place: Place,
+}
+
+/// One member of `limits`.
+#[derive(Debug)]
+pub struct Limit {
+    /// The rule's name in logs.
+    pub(crate) rule: RulePath,
+    /// Where the limit stands.
+    pub(crate) place: Place,
+    /// Free text for readers.
+    pub(crate) description: Option<Arc<str>>,
+    /// The counter's name.
+    pub(crate) counter: Arc<str>,
+    /// The span that is counted over.
+    pub(crate) window: Window,
+    /// How the window moves; `Fixed` for calls in flight.
+    pub(crate) strategy: Strategy,
+    /// The most that the counter may hold, never negative.
+    pub(crate) max: Decimal,
+    /// Whose calls share the counter.
+    pub(crate) scope: Scope,
+    /// What is counted; `Path` holds the text of `increment_from`.
+    pub(crate) unit: Unit,
+    /// The argument whose value is charged.
+    pub(crate) increment_from: Option<Path>,
+    /// What the caller is told.
+    pub(crate) on_deny: Option<Arc<str>>,
+    /// Whether it is enforced.
+    pub(crate) mode: Mode,
+}
+
+/// One member of `tests`.
+#[derive(Clone, Debug)]
+pub struct TestCase {
+    /// What the test shows.
+    pub(crate) name: Arc<str>,
+    /// The tool that is called.
+    pub(crate) tool: Arc<str>,
+    /// The arguments as canonical JSON, an object; `None` where the call has none.
+    pub(crate) args: Option<Arc<str>>,
+    /// How many identical calls are made at one moment, from 1; the last one is judged.
+    pub(crate) calls: u32,
+    /// The expected outcome.
+    pub(crate) expect: Outcome,
+    /// The expected rule, where the test names one.
+    pub(crate) rule: Option<Arc<str>>,
+    /// The moment of the calls (RFC 3339), where the test names one.
+    pub(crate) at: Option<Arc<str>>,
+    /// The label of the calling grant, where the test names one.
+    pub(crate) grant: Option<Arc<str>>,
+    /// Where the test stands.
+    pub(crate) place: Place,
+}
+
+impl PartialEq for Entry {
+    /// Equal rules, wherever they stand.
+    fn eq(&self, other: &Self) -> bool {
+        self.pattern == other.pattern
+            && self.description == other.description
+            && self.require == other.require
+            && self.deny_if == other.deny_if
+            && self.approve_if == other.approve_if
+            && self.limits == other.limits
+            && self.validate_arguments == other.validate_arguments
+    }
+}
+
+impl PartialEq for Toggle {
+    /// Equal positions, wherever they stand.
+    fn eq(&self, other: &Self) -> bool {
+        self.on == other.on && self.rule == other.rule
+    }
+}
+
+impl PartialEq for Predicate {
+    /// Equal rules, wherever they stand.
+    fn eq(&self, other: &Self) -> bool {
+        self.rule == other.rule
+            && self.name == other.name
+            && self.description == other.description
+            && self.conditions == other.conditions
+            && self.any == other.any
+            && self.on_deny == other.on_deny
+            && self.mode == other.mode
+            && self.quiet == other.quiet
+            && self.ask == other.ask
+    }
+}
+
+impl PartialEq for Condition {
+    /// Equal comparisons, wherever they stand.
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+            && self.operator.name() == other.operator.name()
+            && self.operator.operand() == other.operator.operand()
+    }
+}
+
+impl PartialEq for Limit {
+    /// Equal rules, wherever they stand.
+    fn eq(&self, other: &Self) -> bool {
+        self.rule == other.rule
+            && self.description == other.description
+            && self.counter == other.counter
+            && self.window == other.window
+            && self.strategy == other.strategy
+            && self.max == other.max
+            && self.scope == other.scope
+            && self.unit == other.unit
+            && self.on_deny == other.on_deny
+            && self.mode == other.mode
+    }
+}
+
+impl PartialEq for TestCase {
+    /// Equal tests, wherever they stand.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.tool == other.tool
+            && self.args == other.args
+            && self.calls == other.calls
+            && self.expect == other.expect
+            && self.rule == other.rule
+            && self.at == other.at
+            && self.grant == other.grant
+    }
+}
