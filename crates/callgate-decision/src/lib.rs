@@ -1,1 +1,31 @@
-//! Counters, permits and decision records: the step between a decision and its effect
+//! Counters, permits and decision records: the step between a decision and its effect.
+//!
+//! ```text
+//! Decider::charge(decision, about)   reserve all or none, record, wait until it is written
+//!   -> Permit                        the only key to forwarding; dropped unused, it gives the reservation back
+//!   -> Permit::depart() -> InFlight  the call is leaving; dropped, its charges stay
+//!   -> InFlight::settle(ending)      what became of it: kept or given back, and recorded
+//! ```
+//!
+//! What was reserved and what was recorded happen under one lock, so the order of the journal is the order of the
+//! counters, and a checkpoint written in between is exact.
+
+mod clock;
+mod decider;
+mod id;
+mod local;
+mod permit;
+mod rebuild;
+mod record;
+mod records;
+pub mod remote;
+mod wire;
+
+pub use clock::{Clock, SystemClock};
+pub use decider::{About, Decider, DigestKey, PolicyVersion, Refused, Switch};
+pub use id::DecisionId;
+pub use permit::{Ending, InFlight, Permit, ResultKind};
+pub use rebuild::{Rebuild, RebuildError};
+pub use record::{AboutRecord, DecisionRecord, OutcomeRecord, PlaceRecord, ShadowRecord};
+pub use records::{RecordError, Records, Ticket};
+pub use wire::{KeyRecord, ReservedRecord, WireError};

@@ -1,0 +1,227 @@
+//! The counters of this process, and their records: one lock, so that the journal's order is the counters' order.
+
+use crate::clock::Clock;
+use crate::decider::{DigestKey, Refused};
+use crate::id::{DecisionId, Randomness};
+use crate::permit::{Backing, Ending, Held, Permit};
+use crate::record::{AboutRecord, CheckpointRecord, DecisionRecord, OutcomeRecord, ShadowRecord};
+use crate::records::{RecordError, Records, Ticket, written};
+use crate::wire::ReservedRecord;
+use callgate_policy::{Decision, Outcome, Reason, Receipt, RulePath, Settlement, State, Timestamp};
+use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How long ended windows may linger, in milliseconds.
+const SWEEP_EVERY_MS: i64 = 60_000;
+
+/// Counters in this process, with the journal behind them.
+pub(crate) struct Local {
+    live: Mutex<Live>,
+    records: Arc<dyn Records>,
+    clock: Arc<dyn Clock>,
+    key: DigestKey,
+    unrecorded: AtomicU64,
+}
+
+/// What the lock guards. Invariant: every change of `state` is appended to the records before the lock is let go.
+struct Live {
+    state: State,
+    randomness: Randomness,
+    scratch: Vec<u8>,
+    swept: Timestamp,
+}
+
+/// A decision after the lock: either reserved and appended, or refused and (where possible) appended.
+enum Booked {
+    Reserved(Permit, Ticket),
+    Refused(Box<Refused>, Option<Ticket>),
+}
+
+impl Local {
+    pub(crate) fn new(records: Arc<dyn Records>, clock: Arc<dyn Clock>, key: DigestKey, state: State) -> Self {
+        let live = Live { state, randomness: Randomness::new(), scratch: Vec::new(), swept: clock.now() };
+        Self { live: Mutex::new(live), records, clock, key, unrecorded: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn key(&self) -> &DigestKey {
+        &self.key
+    }
+
+    pub(crate) fn unrecorded(&self) -> u64 {
+        self.unrecorded.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn checkpoint(&self) -> Vec<u8> {
+        checkpoint(&self.lock().state, self.clock.now())
+    }
+
+    pub(crate) async fn charge(
+        self: &Arc<Self>,
+        decision: Decision,
+        about: AboutRecord<'_>,
+    ) -> Result<Permit, Box<Refused>> {
+        match self.book(decision, about) {
+            // The permit exists while its record is being written, but nobody has it: if this future is dropped, or
+            // the write fails, the permit is dropped with it and gives everything back.
+            Booked::Reserved(permit, ticket) => match written(self.records.as_ref(), ticket).await {
+                Ok(()) => Ok(permit),
+                Err(error) => Err(not_recorded(Some(permit.id()), error)),
+            },
+            Booked::Refused(mut refused, ticket) => {
+                if let Some(ticket) = ticket {
+                    refused.unrecorded = written(self.records.as_ref(), ticket).await.err();
+                }
+                Err(refused)
+            }
+        }
+    }
+
+    /// Reserves and appends, under the lock.
+    fn book(self: &Arc<Self>, decision: Decision, about: AboutRecord<'_>) -> Booked {
+        let mut guard = self.lock();
+        let live = &mut *guard;
+        let now = self.clock.now();
+        live.sweep(now);
+        let random = match live.randomness.take() {
+            Ok(random) => random,
+            Err(error) => {
+                let error = RecordError(format!("CG4008: the operating system gives no random bytes: {error}"));
+                return Booked::Refused(not_recorded(None, error), None);
+            }
+        };
+        let id = DecisionId::new(now, random);
+        let (decision, receipt) = live.reserve(decision, now);
+        let appended = self.append_decision(live, id, &decision, receipt.as_ref(), about, now);
+        match (appended, receipt) {
+            (Ok(ticket), Some(receipt)) => {
+                let backing = Backing::Local { local: Arc::clone(self), receipt };
+                Booked::Reserved(Permit::mint(Held::new(id, backing)), ticket)
+            }
+            (Ok(ticket), None) => {
+                Booked::Refused(Box::new(Refused { decision, id: Some(id), unrecorded: None }), Some(ticket))
+            }
+            (Err(error), Some(receipt)) => {
+                live.state.settle(&receipt, Settlement::GiveBack, now);
+                Booked::Refused(not_recorded(None, error), None)
+            }
+            // It is refused with or without its record, and the caller should hear the real reason.
+            (Err(error), None) => {
+                Booked::Refused(Box::new(Refused { decision, id: Some(id), unrecorded: Some(error) }), None)
+            }
+        }
+    }
+
+    fn append_decision(
+        &self,
+        live: &mut Live,
+        id: DecisionId,
+        decision: &Decision,
+        receipt: Option<&Receipt>,
+        about: AboutRecord<'_>,
+        now: Timestamp,
+    ) -> Result<Ticket, RecordError> {
+        let mut record = DecisionRecord::new(id, decision, about);
+        if let Some(receipt) = receipt {
+            record.charges = receipt.reserved.iter().map(ReservedRecord::from).collect();
+            record.shadow.extend(receipt.shadow.iter().map(shadow_limit));
+        }
+        serialise(&record, &mut live.scratch)?;
+        let Live { state, scratch, .. } = live;
+        self.records.append_decision(now, scratch, &mut || checkpoint(state, now))
+    }
+
+    /// Ends a reservation: counters and record, under the lock.
+    pub(crate) fn end(&self, id: DecisionId, receipt: &Receipt, ending: &Ending) {
+        let mut guard = self.lock();
+        let now = self.clock.now();
+        let Live { state, scratch, .. } = &mut *guard;
+        state.settle(receipt, ending.settlement, now);
+        let record = outcome_record(id, receipt, ending);
+        let appended = serialise(&record, scratch)
+            .and_then(|()| self.records.append_outcome(now, scratch, &mut || checkpoint(state, now)));
+        if appended.is_err() {
+            self.unrecorded.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Live> {
+        // Nothing in here panics half way through a change, so a poisoned lock guards a whole state.
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    fn sweep(&mut self, now: Timestamp) {
+        if now.0.saturating_sub(self.swept.0).abs() >= SWEEP_EVERY_MS {
+            self.state.sweep(now);
+            self.swept = now;
+        }
+    }
+
+    /// The final decision, and what was reserved where it is an allow.
+    fn reserve(&mut self, decision: Decision, now: Timestamp) -> (Decision, Option<Receipt>) {
+        match decision.outcome {
+            Outcome::Deny => (decision, None),
+            Outcome::Approve => match self.state.look(&decision.charges, now) {
+                Ok(()) => (decision, None),
+                Err(refusal) => (decision.refused(refusal), None),
+            },
+            Outcome::Allow => match self.state.reserve(&decision.charges, now) {
+                Ok(receipt) => (decision, Some(receipt)),
+                Err(refusal) => (decision.refused(refusal), None),
+            },
+        }
+    }
+}
+
+/// A call that would have been allowed, had it been possible to record it.
+pub(crate) fn not_recorded(id: Option<DecisionId>, error: RecordError) -> Box<Refused> {
+    let decision = Decision {
+        outcome: Outcome::Deny,
+        reason: Some(Reason::Fault),
+        rule: RulePath::new("(journal)"),
+        place: None,
+        message: "The call could not be recorded, so it was not forwarded. The gateway's operator has to look at its \
+                  journal."
+            .to_owned(),
+        charges: Vec::new(),
+        shadow: Vec::new(),
+        ask: None,
+        retry_after_ms: None,
+    };
+    Box::new(Refused { decision, id, unrecorded: Some(error) })
+}
+
+fn outcome_record<'a>(id: DecisionId, receipt: &'a Receipt, ending: &Ending) -> OutcomeRecord<'a> {
+    let kept = ending.settlement == Settlement::Keep;
+    let given_back = if kept { &[] } else { receipt.reserved.as_slice() };
+    OutcomeRecord {
+        id,
+        result: ending.result,
+        kept,
+        upstream_status: ending.upstream_status,
+        error_code: ending.error_code,
+        latency_us: ending.latency_us,
+        bytes: ending.bytes,
+        charges: given_back.iter().map(ReservedRecord::from).collect(),
+    }
+}
+
+fn shadow_limit(rule: &RulePath) -> ShadowRecord<'_> {
+    let (outcome, reason) = (Outcome::Deny.as_str(), Reason::Limit.as_str());
+    ShadowRecord { rule: rule.as_str().into(), outcome: outcome.into(), reason: reason.into(), message: "".into() }
+}
+
+fn serialise(record: &impl Serialize, into: &mut Vec<u8>) -> Result<(), RecordError> {
+    into.clear();
+    serde_json::to_writer(into, record).map_err(|error| RecordError(format!("CG4003: a record has no JSON: {error}")))
+}
+
+/// The live counters as a checkpoint carries them.
+fn checkpoint(state: &State, now: Timestamp) -> Vec<u8> {
+    let counters = state.snapshot(now);
+    let record = CheckpointRecord { counters: counters.iter().map(ReservedRecord::from).collect() };
+    // Strings and integers always have a JSON; and an empty text would be refused by the journal, not forgotten.
+    serde_json::to_vec(&record).unwrap_or_default()
+}

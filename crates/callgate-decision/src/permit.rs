@@ -1,0 +1,160 @@
+//! Permission to forward, as a value: it has one mint, can't be copied, and can't be lost without an entry.
+
+use crate::id::DecisionId;
+use crate::local::Local;
+use crate::remote::Link;
+use callgate_policy::{Receipt, Settlement};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// Permission to forward one call: charged and recorded. Only a [`Decider`](crate::Decider) makes one.
+///
+/// Dropped unused, it gives back what was reserved and records that the call was not forwarded.
+#[must_use = "a permit that is dropped gives its charges back"]
+pub struct Permit {
+    held: Held,
+}
+
+/// A call that has left, or may have.
+///
+/// Dropped without [`settle`](Self::settle), its charges stay and it is recorded as broken off.
+#[must_use = "a call in flight has to be settled"]
+pub struct InFlight {
+    held: Held,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Whether its charges stay.
+    pub settlement: Settlement,
+    /// What came back.
+    pub result: ResultKind,
+    /// The HTTP status of the upstream, where it spoke HTTP.
+    pub upstream_status: Option<u16>,
+    /// The code of the upstream's JSON-RPC error.
+    pub error_code: Option<i64>,
+    /// From the decision to the end of the answer, in microseconds.
+    pub latency_us: u64,
+    /// How many bytes the answer had.
+    pub bytes: u64,
+}
+
+/// What came back from the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResultKind {
+    /// A result.
+    Result,
+    /// A tool result marked `isError`.
+    ToolError,
+    /// A JSON-RPC error.
+    Error,
+    /// A result that asks for more input first (`input_required`).
+    InputRequired,
+    /// A task that goes on.
+    Task,
+    /// Taken without an answer: a notification, or a response.
+    Accepted,
+    /// The upstream can't be reached: nothing was sent.
+    Unreachable,
+    /// No answer in time.
+    Timeout,
+    /// The connection broke, or the gateway ended, before an answer was there.
+    Broken,
+    /// The client cancelled.
+    Cancelled,
+    /// It never left.
+    NotForwarded,
+}
+
+impl Ending {
+    /// An ending without figures.
+    pub fn new(settlement: Settlement, result: ResultKind) -> Self {
+        Self { settlement, result, upstream_status: None, error_code: None, latency_us: 0, bytes: 0 }
+    }
+}
+
+impl Permit {
+    /// The one mint: called where a call has been reserved, recorded, and its record is written.
+    pub(crate) fn mint(held: Held) -> Self {
+        Self { held }
+    }
+
+    /// The decision that this permission comes from.
+    pub fn id(&self) -> DecisionId {
+        self.held.id
+    }
+
+    /// The call is leaving now: from here on it counts as having run until something proves that it didn't.
+    pub fn depart(mut self) -> InFlight {
+        InFlight { held: self.held.take() }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.held.end(&Ending::new(Settlement::GiveBack, ResultKind::NotForwarded));
+    }
+}
+
+impl InFlight {
+    /// The decision that let the call leave.
+    pub fn id(&self) -> DecisionId {
+        self.held.id
+    }
+
+    /// Ends the call: its charges stay or go back, and what became of it is recorded.
+    pub fn settle(mut self, ending: Ending) {
+        self.held.end(&ending);
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.held.end(&Ending::new(Settlement::Keep, ResultKind::Broken));
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Permit({})", self.held.id)
+    }
+}
+
+impl fmt::Debug for InFlight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InFlight({})", self.held.id)
+    }
+}
+
+/// A reservation that somebody is responsible for. Ends once.
+pub(crate) struct Held {
+    pub(crate) id: DecisionId,
+    backing: Option<Backing>,
+}
+
+/// Where a reservation lives.
+pub(crate) enum Backing {
+    Local { local: Arc<Local>, receipt: Receipt },
+    Remote { link: Arc<Link>, number: u64 },
+}
+
+impl Held {
+    pub(crate) fn new(id: DecisionId, backing: Backing) -> Self {
+        Self { id, backing: Some(backing) }
+    }
+
+    fn take(&mut self) -> Self {
+        Self { id: self.id, backing: self.backing.take() }
+    }
+
+    fn end(&mut self, ending: &Ending) {
+        match self.backing.take() {
+            None => {}
+            Some(Backing::Local { local, receipt }) => local.end(self.id, &receipt, ending),
+            Some(Backing::Remote { link, number }) => link.end(number, ending),
+        }
+    }
+}
