@@ -1,0 +1,97 @@
+//! What a tool does, how risky that is, and the words that say so.
+
+mod evidence;
+mod verdict;
+
+use crate::lexicon::Lexicon;
+use crate::tool::Tool;
+use callgate_policy::Category;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What the catalogue makes of a tool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classification {
+    /// What it does, by its riskiest action.
+    pub category: Category,
+    /// How bad a wrong call can be.
+    pub risk: Risk,
+    /// How sure the category is.
+    pub confidence: Confidence,
+    /// The words and schema parts that decided, the weightiest first.
+    pub evidence: Vec<Evidence>,
+    /// What attacks could use it for, sorted.
+    pub labels: Vec<Label>,
+    /// Where an argument chooses what the tool does: that argument's name.
+    pub action_param: Option<String>,
+    /// The category of each value of that argument.
+    pub actions: Option<BTreeMap<String, Category>>,
+}
+
+/// How bad a wrong call can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Risk {
+    /// Nothing changes, nothing private is shown.
+    Low,
+    /// Something changes that can be changed back, or something private is shown.
+    Medium,
+    /// Something runs, or is gone afterwards.
+    High,
+    /// Money moves, anything the caller writes runs, or much is gone at once.
+    Critical,
+}
+
+/// How sure a category is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// One weak sign, or signs that contradict each other.
+    Low,
+    /// One clear sign.
+    Medium,
+    /// Several signs that agree.
+    High,
+}
+
+/// What an attack could use a tool for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Label {
+    /// Brings text to the model that strangers wrote.
+    ReadsUntrusted,
+    /// Shows the model what is not public.
+    ReadsPrivate,
+    /// Carries data out.
+    Egress,
+    /// Asks for or deals in credentials.
+    Credentials,
+    /// Runs what the caller writes.
+    FreeFormCode,
+    /// Acts on many things at once.
+    Bulk,
+}
+
+/// One sign: the very words, where they stand, and what they are worth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The words as they are written.
+    pub what: String,
+    /// The RFC 6901 pointer to the text in the definition, for example `/description`.
+    pub place: String,
+    /// The bytes of that text; `None` where the sign is a whole parameter or hint.
+    pub span: Option<(usize, usize)>,
+    /// The category that it speaks for.
+    pub category: Category,
+    /// How loudly, from 0.
+    pub weight: f64,
+    /// What it says.
+    pub why: String,
+}
+
+/// Classifies a tool from its name, description, `inputSchema` and, as a hint only, its annotations.
+pub fn classify(tool: &Tool) -> Classification {
+    let lexicon = Lexicon::built_in();
+    let signs = evidence::collect(tool, lexicon);
+    verdict::reach(tool, signs)
+}

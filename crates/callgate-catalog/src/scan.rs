@@ -1,0 +1,88 @@
+//! What `callgate scan --json` prints: one entry per tool.
+
+use crate::classify::{Confidence, Evidence, Label, Risk, classify};
+use crate::findings::{Finding, findings};
+use crate::recommend::rule_for;
+use crate::tool::Tool;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Everything that the catalogue says about one tool.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scanned {
+    /// The tool's name.
+    pub tool: String,
+    /// What it does: `read`, `write`, `execute`, `destructive` or `financial`.
+    pub category: &'static str,
+    /// How bad a wrong call can be.
+    pub risk: Risk,
+    /// How sure the category is.
+    pub confidence: Confidence,
+    /// What attacks could use it for.
+    pub labels: Vec<Label>,
+    /// Where an argument chooses what the tool does: the category of each of its values.
+    pub actions: Option<BTreeMap<String, &'static str>>,
+    /// The words and schema parts that decided, the weightiest first.
+    pub evidence: Vec<ScannedEvidence>,
+    /// What in the definition a person should look at.
+    pub findings: Vec<Finding>,
+    /// The recommended entry of `tools`, or `{"hide": true}`.
+    pub rule: serde_json::Value,
+    /// The fingerprint of the definition.
+    pub fingerprint: String,
+}
+
+/// One sign, as it is printed.
+#[derive(Clone, Debug, Serialize)]
+pub struct ScannedEvidence {
+    /// The words as they are written.
+    pub what: String,
+    /// The RFC 6901 pointer to the text.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// The bytes of that text.
+    pub span: Option<(usize, usize)>,
+    /// The category that it speaks for.
+    pub category: &'static str,
+    /// How loudly.
+    pub weight: f64,
+    /// What it says.
+    pub why: String,
+}
+
+/// Classifies and checks every tool of a list.
+pub fn scan(tools: &[Tool]) -> Vec<Scanned> {
+    tools.iter().map(scan_one).collect()
+}
+
+fn scan_one(tool: &Tool) -> Scanned {
+    let found = classify(tool);
+    let rule = rule_for(tool, &found);
+    Scanned {
+        tool: tool.name.clone(),
+        category: found.category.as_str(),
+        risk: found.risk,
+        confidence: found.confidence,
+        labels: found.labels,
+        actions: found
+            .actions
+            .map(|actions| actions.into_iter().map(|(value, category)| (value, category.as_str())).collect()),
+        evidence: found.evidence.into_iter().map(ScannedEvidence::from).collect(),
+        findings: findings(tool),
+        rule,
+        fingerprint: tool.fingerprint.clone(),
+    }
+}
+
+impl From<Evidence> for ScannedEvidence {
+    fn from(sign: Evidence) -> Self {
+        Self {
+            what: sign.what,
+            place: sign.place,
+            span: sign.span,
+            category: sign.category.as_str(),
+            weight: sign.weight,
+            why: sign.why,
+        }
+    }
+}
