@@ -1,1 +1,35 @@
-//! The data plane: listen, authenticate, translate, decide, forward, refuse
+//! The data plane: listen, authenticate, translate, decide, forward, refuse.
+//!
+//! ```text
+//! front/http   serve()        one POST /mcp/{server}: authenticate → frame → Gate::judge → forward(permit) → relay
+//! front/stdio  run_stdio()    one line of a client:                 frame → Gate::judge → forward(permit) → relay
+//! bridge       run_bridge()   a stdio client of a gateway elsewhere: no policy here, the other side decides
+//! ```
+//!
+//! Nothing reaches an upstream but through `forward`, which takes a [`Permit`](callgate_decision::Permit) by value.
+
+mod answer;
+mod authenticate;
+pub mod bridge;
+pub mod errors;
+mod exchange;
+mod forward;
+pub mod front;
+pub mod gate;
+mod judge;
+mod opening;
+pub mod options;
+mod relay;
+mod sessions;
+pub mod snapshot;
+mod translate;
+pub mod upstream;
+
+pub use bridge::{BridgeError, run_bridge};
+pub use errors::{Cause, REFUSED_BY_POLICY, Row, UPSTREAM_FAILED};
+pub use front::http::{ServeError, serve};
+pub use front::stdio::{StdioEnd, StdioError, run_stdio};
+pub use gate::{Early, Gate, GateParts, Refusals};
+pub use options::{CHILD_VARIABLES, Options};
+pub use snapshot::{AttachedPolicy, GrantEntry, ServerConfig, Snapshot, Snapshots, Timeouts, TokenDigest, TokenKey};
+pub use upstream::{HttpUpstream, StdioUpstream, UpstreamConfig, UpstreamError};

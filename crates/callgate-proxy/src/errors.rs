@@ -1,0 +1,132 @@
+//! Why the data plane refuses or fails, and the one table from cause to HTTP status, JSON-RPC code and page.
+
+use http::StatusCode;
+use std::time::Duration;
+
+/// The JSON-RPC code of a request that the policy, or the lack of one, refuses: outside -32768…-32000, which JSON-RPC
+/// and MCP keep for themselves.
+pub const REFUSED_BY_POLICY: i64 = -31001;
+/// The JSON-RPC code of a request that could not be carried to the upstream, or its answer not back.
+pub const UPSTREAM_FAILED: i64 = -31002;
+
+const INVALID_REQUEST: i64 = -32600;
+const INTERNAL_ERROR: i64 = -32603;
+
+/// Why a request is refused, or came to nothing. The text is for the caller: the reason, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what its variant is")]
+pub enum Cause {
+    #[error("no grant: send `Authorization: Bearer cg_…` with the token of a grant for this server")]
+    TokenMissing,
+    #[error("this token is not, or no longer, a grant: ask for a new one")]
+    TokenUnknown,
+    #[error("a token in the URL is refused, because URLs are logged: send it as `Authorization: Bearer …`")]
+    TokenInQuery,
+    #[error("the {header} `{value}` is not a name of this gateway: use a loopback name, or configure `public_names`")]
+    ForeignName { header: &'static str, value: String },
+    #[error("there is nothing here, or nothing that this grant is for")]
+    NotFound,
+    #[error("`{method}` is not served here: {allowed}")]
+    HttpMethod { method: String, allowed: &'static str },
+    #[error("the body has to be `Content-Type: application/json`")]
+    ContentType,
+    #[error("a body with `Content-Encoding` is refused: send it plain")]
+    ContentEncoding,
+    #[error("the `Accept` header has to list {0}")]
+    Accept(&'static str),
+    #[error("the body is longer than {0} bytes")]
+    BodyTooLarge(usize),
+    #[error("the body did not arrive within {} s", .0.as_secs())]
+    BodyTooSlow(Duration),
+    #[error("the body broke off")]
+    BodyBroken,
+    #[error("the `Mcp-Session-Id` header is missing: send the one that `initialize` was answered with")]
+    SessionMissing,
+    #[error("this session has ended or is not this grant's: send `initialize` again")]
+    SessionUnknown,
+    #[error("{0} sessions are open, which is the most: end some with DELETE, or wait until idle ones end")]
+    TooManySessions(usize),
+    #[error("nobody asked for this response")]
+    ResponseUnasked,
+    #[error("this grant has no policy: `{0}` is refused")]
+    NoPolicy(String),
+    #[error("the call can't be recorded, so it is not made: {0}")]
+    NotRecorded(String),
+    #[error("the grant behind this request was revoked or changed meanwhile")]
+    GrantEnded,
+    #[error("the gateway is stopping")]
+    Stopping,
+    #[error("the server `{server}` can't be reached: {why}")]
+    Unreachable { server: String, why: String },
+    #[error("the server `{server}` broke off: {why}; the call may have run")]
+    Broken { server: String, why: String },
+    #[error("the server `{server}` was silent for {} s; the call may have run", .silence.as_secs())]
+    Silent { server: String, silence: Duration },
+    #[error("the server `{server}` answered with a redirect ({status}), which is not followed: configure its real URL")]
+    Redirect { server: String, status: u16 },
+    #[error("the answer of the server `{server}` is refused: {why}")]
+    Unreadable { server: String, why: String },
+    #[error("the answer of the server `{server}` has a part longer than {limit} bytes and is cut off here")]
+    AnswerTooLarge { server: String, limit: usize },
+    #[error("the process of the server `{server}` can't be started: {why}")]
+    NotStarted { server: String, why: String },
+    #[error("the process of the server `{server}` ended ({status}); the call may have run")]
+    ProcessEnded { server: String, status: String },
+    #[error("the stream of the server `{server}` is read too slowly and was closed")]
+    ReaderTooSlow { server: String },
+    #[error("`{0}` can't be used with a server that is reached this way")]
+    Unsupported(String),
+}
+
+/// What a cause is on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The page, `docs/errors/CGnnnn.md`.
+    pub page: &'static str,
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The JSON-RPC error code.
+    pub rpc: i64,
+    /// The word in records.
+    pub word: &'static str,
+}
+
+impl Cause {
+    /// What this cause is on the wire. The only such table.
+    pub fn row(&self) -> Row {
+        use StatusCode as S;
+        let (page, status, rpc, word) = match self {
+            Self::TokenMissing => ("CG2020", S::UNAUTHORIZED, INVALID_REQUEST, "no token"),
+            Self::TokenUnknown => ("CG2021", S::UNAUTHORIZED, INVALID_REQUEST, "unknown token"),
+            Self::TokenInQuery => ("CG2022", S::BAD_REQUEST, INVALID_REQUEST, "token in query"),
+            Self::ForeignName { .. } => ("CG2023", S::FORBIDDEN, INVALID_REQUEST, "foreign name"),
+            Self::NotFound => ("CG2024", S::NOT_FOUND, INVALID_REQUEST, "not found"),
+            Self::HttpMethod { .. } => ("CG2025", S::METHOD_NOT_ALLOWED, INVALID_REQUEST, "http method"),
+            Self::ContentType => ("CG2026", S::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, "content type"),
+            Self::ContentEncoding => ("CG2026", S::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, "content encoding"),
+            Self::Accept(_) => ("CG2027", S::NOT_ACCEPTABLE, INVALID_REQUEST, "accept"),
+            Self::BodyTooLarge(_) => ("CG2028", S::PAYLOAD_TOO_LARGE, INVALID_REQUEST, "body too large"),
+            Self::BodyTooSlow(_) => ("CG2029", S::REQUEST_TIMEOUT, INVALID_REQUEST, "body too slow"),
+            Self::BodyBroken => ("CG2029", S::BAD_REQUEST, INVALID_REQUEST, "body broken"),
+            Self::SessionMissing => ("CG2030", S::BAD_REQUEST, INVALID_REQUEST, "session missing"),
+            Self::SessionUnknown => ("CG2031", S::NOT_FOUND, INVALID_REQUEST, "session unknown"),
+            Self::TooManySessions(_) => ("CG2032", S::TOO_MANY_REQUESTS, INTERNAL_ERROR, "too many sessions"),
+            Self::ResponseUnasked => ("CG2033", S::BAD_REQUEST, INVALID_REQUEST, "response unasked"),
+            Self::NoPolicy(_) => ("CG2034", S::OK, REFUSED_BY_POLICY, "no policy"),
+            Self::NotRecorded(_) => ("CG2035", S::SERVICE_UNAVAILABLE, INTERNAL_ERROR, "not recorded"),
+            Self::GrantEnded => ("CG2036", S::UNAUTHORIZED, INVALID_REQUEST, "grant ended"),
+            Self::Stopping => ("CG2037", S::SERVICE_UNAVAILABLE, INTERNAL_ERROR, "stopping"),
+            Self::Unreachable { .. } => ("CG2040", S::BAD_GATEWAY, UPSTREAM_FAILED, "unreachable"),
+            Self::Broken { .. } => ("CG2041", S::BAD_GATEWAY, UPSTREAM_FAILED, "broken"),
+            Self::Silent { .. } => ("CG2042", S::GATEWAY_TIMEOUT, UPSTREAM_FAILED, "silent"),
+            Self::Redirect { .. } => ("CG2043", S::BAD_GATEWAY, UPSTREAM_FAILED, "redirect"),
+            Self::Unreadable { .. } => ("CG2044", S::BAD_GATEWAY, UPSTREAM_FAILED, "unreadable answer"),
+            Self::AnswerTooLarge { .. } => ("CG2045", S::BAD_GATEWAY, UPSTREAM_FAILED, "answer too large"),
+            Self::NotStarted { .. } => ("CG2046", S::BAD_GATEWAY, UPSTREAM_FAILED, "not started"),
+            Self::ProcessEnded { .. } => ("CG2047", S::BAD_GATEWAY, UPSTREAM_FAILED, "process ended"),
+            Self::ReaderTooSlow { .. } => ("CG2048", S::BAD_GATEWAY, UPSTREAM_FAILED, "reader too slow"),
+            Self::Unsupported(_) => ("CG2049", S::OK, REFUSED_BY_POLICY, "unsupported"),
+        };
+        Row { page, status, rpc, word }
+    }
+}

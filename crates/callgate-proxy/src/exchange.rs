@@ -1,0 +1,230 @@
+//! One permitted message, carried to its upstream, and what the upstream makes of it.
+
+use crate::forward::{
+    Answer, AnswerBody, Ask, Asked, Collected, Failure, Flight, Pool, Process, forward_http, forward_note,
+    forward_request,
+};
+use crate::gate::Gate;
+use crate::relay::{Item, Messages, Relay, Seen, Source};
+use crate::sessions::{FarEnd, Session};
+use crate::snapshot::GrantEntry;
+use crate::upstream::{HttpUpstream, StdioUpstream, UpstreamConfig};
+use bytes::Bytes;
+use callgate_decision::Permit;
+use callgate_mcp::{Era, MCP_SESSION_ID, Message, MessageKind, Method};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method as HttpMethod, StatusCode};
+use std::sync::Arc;
+
+/// Answers of a `tools/call` up to this many bytes are looked at, to learn what became of the call; longer ones stream
+/// through, and count as a result.
+const LOOK_AT: usize = 64 << 10;
+
+/// Who asks, and what the way to the upstream needs to know of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Way<'a> {
+    pub(crate) gate: &'a Arc<Gate>,
+    pub(crate) pool: &'a Arc<Pool>,
+    pub(crate) entry: &'a Arc<GrantEntry>,
+    pub(crate) session: Option<&'a Arc<Session>>,
+    pub(crate) era: Era,
+    /// Whether a client that goes away has cancelled.
+    pub(crate) cancel: bool,
+    /// Whether an answer may be passed on in pieces. Where it may not, a long one is an error.
+    pub(crate) streams: bool,
+}
+
+/// What came back.
+pub(crate) enum Exchange {
+    /// The message was taken; there is nothing to answer.
+    Accepted,
+    /// A status without a message.
+    Bare(StatusCode),
+    /// One whole message.
+    Whole { status: StatusCode, message: Bytes },
+    /// A message that is too long to be looked at.
+    Large(Box<Large>),
+    /// Messages as they come.
+    Stream(Box<Messages>),
+}
+
+/// A message that is too long to be looked at, as it comes.
+pub(crate) struct Large {
+    pub(crate) status: StatusCode,
+    pub(crate) first: Bytes,
+    pub(crate) rest: AnswerBody,
+    pub(crate) flight: Flight,
+}
+
+/// What came back to `initialize`, and what a session on it is made of.
+pub(crate) struct Opened {
+    pub(crate) exchange: Exchange,
+    pub(crate) far: Option<FarEnd>,
+}
+
+impl Way<'_> {
+    /// Carries a message that is not `initialize`. `headers` are those that travel along to an HTTP upstream.
+    pub(crate) async fn carry(
+        self,
+        permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Exchange, Failure> {
+        match &self.entry.server.upstream {
+            UpstreamConfig::Http(upstream) => {
+                let (flight, answer) = self.post(permit, upstream, body, headers).await?;
+                self.read(message, flight, answer).await
+            }
+            UpstreamConfig::Stdio(command) => {
+                let process = self.process(command)?;
+                self.speak(permit, &process, message).await
+            }
+        }
+    }
+
+    /// Carries `initialize`: a session is opened on what comes back.
+    pub(crate) async fn open(
+        self,
+        permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Opened, Failure> {
+        match &self.entry.server.upstream {
+            UpstreamConfig::Http(upstream) => {
+                let (flight, answer) = self.post(permit, upstream, body, headers).await?;
+                let id = answer.headers.get(MCP_SESSION_ID).cloned();
+                let far = answer.status.is_success().then_some(FarEnd::Http(id));
+                Ok(Opened { exchange: self.read(message, flight, answer).await?, far })
+            }
+            UpstreamConfig::Stdio(command) => {
+                let process = self.gate.processes.start(&self.entry.server, command, &self.gate.options)?;
+                let exchange = self.speak(permit, &process, message).await?;
+                Ok(Opened { exchange, far: Some(FarEnd::Process(process)) })
+            }
+        }
+    }
+
+    async fn post(
+        self,
+        permit: Permit,
+        upstream: &HttpUpstream,
+        body: Bytes,
+        mut headers: HeaderMap,
+    ) -> Result<(Flight, Answer), Failure> {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(FarEnd::Http(Some(id))) = self.session.map(|session| &session.far) {
+            headers.insert(MCP_SESSION_ID, id.clone());
+        }
+        let timeouts = &self.entry.server.timeouts;
+        let ask =
+            Ask { method: HttpMethod::POST, headers, body, connect: timeouts.connect, silence: Some(timeouts.silence) };
+        forward_http(permit, self.pool, upstream, ask).await
+    }
+
+    fn process(self, command: &StdioUpstream) -> Result<Process, Failure> {
+        match self.session.map(|session| &session.far) {
+            Some(FarEnd::Process(process)) => Ok(process.clone()),
+            _ => self.gate.processes.shared(self.entry, command, &self.gate.options),
+        }
+    }
+
+    async fn speak(self, permit: Permit, process: &Process, message: &Message<'_>) -> Result<Exchange, Failure> {
+        let timeouts = &self.entry.server.timeouts;
+        if message.kind() != MessageKind::Request {
+            forward_note(permit, process, message, timeouts).await?;
+            return Ok(Exchange::Accepted);
+        }
+        let (flight, asked) = forward_request(permit, process, message, timeouts, self.cancel).await?;
+        self.listen(message, flight, asked).await
+    }
+
+    /// The response alone is one message; anything before it makes a stream.
+    async fn listen(self, message: &Message<'_>, flight: Flight, asked: Asked) -> Result<Exchange, Failure> {
+        let relay = Relay::new(self.gate, self.entry, self.session, self.era).of(message, flight);
+        let mut messages = Messages::new(Source::Child(asked), relay);
+        match messages.next_failing().await? {
+            Some(Item::Message { message, is_response: true, .. }) => {
+                Ok(Exchange::Whole { status: messages.status(), message })
+            }
+            Some(item) => {
+                messages.put_back(vec![item]);
+                Ok(Exchange::Stream(Box::new(messages)))
+            }
+            None => Err(Failure::Broken("it gave no answer".to_owned())),
+        }
+    }
+
+    /// Reads what an HTTP upstream answered, as far as it has to be read before the client is answered.
+    async fn read(self, message: &Message<'_>, flight: Flight, answer: Answer) -> Result<Exchange, Failure> {
+        let Answer { status, headers, body } = answer;
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
+            return Err(flight.fail(Failure::Unreadable(format!("it refuses the gateway's own credential ({status})"))));
+        }
+        if headers.contains_key(CONTENT_ENCODING) {
+            return Err(flight.fail(Failure::Unreadable("it is encoded, which nobody asked for".to_owned())));
+        }
+        let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        if status.is_success() && is_type(kind, b"text/event-stream") {
+            let relay = Relay::new(self.gate, self.entry, self.session, self.era).of(message, flight);
+            return Ok(Exchange::Stream(Box::new(Messages::new(
+                Source::sse(body, self.gate.options.max_message),
+                relay,
+            ))));
+        }
+        if is_type(kind, b"application/json") {
+            return self.read_json(message, flight, status, body).await;
+        }
+        if status.is_success() && (body.is_empty() || message.kind() != MessageKind::Request) {
+            flight.accepted();
+            return Ok(if message.kind() == MessageKind::Request {
+                Exchange::Bare(status)
+            } else {
+                Exchange::Accepted
+            });
+        }
+        // What the status says about the request is for the client; a page that came with it is not.
+        drop(body);
+        let _ = flight.fail(Failure::Broken(status.to_string()));
+        Ok(Exchange::Bare(status))
+    }
+
+    async fn read_json(
+        self,
+        message: &Message<'_>,
+        flight: Flight,
+        status: StatusCode,
+        mut body: AnswerBody,
+    ) -> Result<Exchange, Failure> {
+        let streams = self.streams && status.is_success() && message.method() == Method::ToolsCall;
+        let limit = if streams { LOOK_AT } else { self.gate.options.max_message };
+        let bytes = match body.collect(limit).await {
+            Ok(Collected::Whole(bytes)) => bytes,
+            Ok(Collected::Beginning(first)) if streams => {
+                return Ok(Exchange::Large(Box::new(Large { status, first, rest: body, flight })));
+            }
+            Ok(Collected::Beginning(_)) => return Err(flight.fail(Failure::TooLarge(limit))),
+            Err(failure) => return Err(flight.fail(failure)),
+        };
+        if bytes.is_empty() {
+            flight.accepted();
+            return Ok(Exchange::Bare(status));
+        }
+        let mut relay = Relay::new(self.gate, self.entry, self.session, self.era).of(message, flight);
+        if message.kind() != MessageKind::Request {
+            relay.answered_unlooked();
+            return Ok(Exchange::Whole { status, message: bytes });
+        }
+        match relay.see_answer(&bytes)? {
+            Seen::Changed(message) => Ok(Exchange::Whole { status, message }),
+            Seen::Pass | Seen::Drop(_) => Ok(Exchange::Whole { status, message: bytes }),
+        }
+    }
+}
+
+/// Whether a `Content-Type` is this media type, parameters aside.
+pub(crate) fn is_type(value: &[u8], media_type: &[u8]) -> bool {
+    let end = value.iter().position(|byte| matches!(byte, b';' | b' ' | b'\t')).unwrap_or(value.len());
+    value.get(..end).is_some_and(|kind| kind.eq_ignore_ascii_case(media_type))
+}

@@ -1,0 +1,5 @@
+//! Where clients come in: over HTTP, or over standard streams.
+
+pub mod http;
+pub(crate) mod lines;
+pub mod stdio;

@@ -1,0 +1,236 @@
+//! One POST: framed, placed in its era, judged, forwarded, answered.
+
+use super::Worker;
+use super::batch;
+use super::body;
+use super::headers;
+use super::reply;
+use crate::answer::{self, Reply};
+use crate::errors::Cause;
+use crate::exchange::{Exchange, Opened, Way};
+use crate::gate::Figures;
+use crate::judge::Caller;
+use crate::opening;
+use crate::sessions::{FarEnd, Session};
+use crate::snapshot::GrantEntry;
+use crate::translate;
+use bytes::Bytes;
+use callgate_mcp::{
+    Batches, Era, FrameError, Incoming, MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Message, MessageKind, Opening, Revision,
+    check_headers, detect, parse_client,
+};
+use callgate_policy::Client;
+use http::{HeaderMap, StatusCode};
+use std::sync::Arc;
+
+/// Why a POST is answered by the gateway itself.
+pub(super) enum Stop {
+    /// The message can't be read, or contradicts its headers.
+    Frame { error: FrameError, method: String },
+    /// For this cause.
+    Cause { cause: Cause, id: Option<Box<[u8]>>, method: String },
+    /// The answer is made, and what it is about is recorded.
+    Answered(Box<Reply>),
+}
+
+/// Where a message stands.
+struct Place {
+    era: Era,
+    session: Option<Arc<Session>>,
+    client: Option<Client>,
+}
+
+pub(super) async fn post(
+    worker: &Arc<Worker>,
+    entry: Arc<GrantEntry>,
+    head: &HeaderMap,
+    incoming: hyper::body::Incoming,
+) -> Reply {
+    let stop = match posted(worker, &entry, head, incoming).await {
+        Ok(reply) => return reply,
+        Err(stop) => stop,
+    };
+    let gate = &worker.gate;
+    let caller = Caller { entry: &entry, session: None, client: None };
+    match stop {
+        Stop::Answered(reply) => *reply,
+        Stop::Frame { error, method } => {
+            gate.refuse_frame(caller, &method, &error).await;
+            answer::frame(&error)
+        }
+        Stop::Cause { cause, id, method } => {
+            gate.refuse_cause(caller, &method, &cause).await;
+            answer::cause(&cause, id.as_deref())
+        }
+    }
+}
+
+async fn posted(
+    worker: &Arc<Worker>,
+    entry: &Arc<GrantEntry>,
+    head: &HeaderMap,
+    incoming: hyper::body::Incoming,
+) -> Result<Reply, Stop> {
+    let gate = &worker.gate;
+    body::check_type(head)?;
+    let body = body::read(incoming, gate.options.max_body, gate.options.body_timeout).await?;
+    let batches = if may_batch(worker, entry, head, &body) { Batches::Allowed } else { Batches::Refused };
+    let parsed = parse_client(&body, &gate.limits, batches);
+    match parsed.map_err(|error| Stop::Frame { error, method: String::new() })? {
+        Incoming::One(message) => one(worker, entry, head, &message, body.clone()).await,
+        Incoming::Batch(messages) => batch::batch(worker, entry, head, &messages, &body).await,
+    }
+}
+
+/// Batches are allowed where 2025-03-26 was negotiated, and nowhere else.
+fn may_batch(worker: &Worker, entry: &GrantEntry, head: &HeaderMap, body: &[u8]) -> bool {
+    let array = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let header = head.get(MCP_PROTOCOL_VERSION);
+    let version = header.is_none_or(|value| value.as_bytes() == Revision::V2025_03_26.as_str().as_bytes());
+    let session = head.get(MCP_SESSION_ID).filter(|_| array && version);
+    session
+        .and_then(|id| worker.gate.sessions.find(id.as_bytes(), entry).ok())
+        .is_some_and(|session| session.revision.has_batches())
+}
+
+/// One message, also one of a batch. `body` holds it and nothing else.
+pub(super) async fn one(
+    worker: &Arc<Worker>,
+    entry: &Arc<GrantEntry>,
+    head: &HeaderMap,
+    message: &Message<'_>,
+    body: Bytes,
+) -> Result<Reply, Stop> {
+    let frame_error = |error| Stop::Frame { error, method: message.method_name().unwrap_or_default().to_owned() };
+    let opening = detect(head, message).map_err(frame_error)?;
+    let place = place(worker, entry, head, message, opening)?;
+    headers::accepts_both(head, place.era).map_err(|cause| Stop::about(cause, message))?;
+    if message.kind() == MessageKind::Response {
+        unasked(&place, message)?;
+    }
+    let initialize = matches!(opening, Opening::Initialize(_));
+    if initialize {
+        worker.gate.sessions.admit(&entry.grant.id).map_err(|cause| Stop::about(cause, message))?;
+    }
+    let session = place.session.as_ref();
+    let caller = Caller {
+        entry,
+        session: session.map(|session| &*session.id),
+        client: place.client.as_ref().or_else(|| session?.client.as_ref()),
+    };
+    let permit = worker.gate.judge(caller, message).await.map_err(|denial| {
+        let id = message.id_bytes();
+        Stop::Answered(Box::new(answer::json(
+            answer::denial_status(&denial),
+            answer::denial_message(&denial, id, place.era),
+        )))
+    })?;
+    let way = Way {
+        gate: &worker.gate,
+        pool: &worker.pool,
+        entry,
+        session,
+        era: place.era,
+        cancel: place.era == Era::Modern,
+        streams: true,
+    };
+    let headers = headers::of_post(head, place.era);
+    let carried = if initialize {
+        way.open(permit, message, body, headers).await
+    } else {
+        way.carry(permit, message, body, headers).await.map(|exchange| Opened { exchange, far: None })
+    };
+    match carried {
+        Ok(Opened { exchange, far: Some(far) }) => open_session(worker, entry, message, exchange, far).await,
+        Ok(Opened { exchange, far: None }) => {
+            forget_lost_session(worker, session, &exchange);
+            Ok(reply::reply(exchange, message.id_bytes(), session))
+        }
+        Err(failure) => {
+            Figures::count(&worker.gate.figures.failed);
+            let cause = failure.cause(entry.server.name.as_str());
+            Err(Stop::Answered(Box::new(answer::cause(&cause, message.id_bytes()))))
+        }
+    }
+}
+
+/// Era and session of a message.
+fn place(
+    worker: &Worker,
+    entry: &GrantEntry,
+    head: &HeaderMap,
+    message: &Message<'_>,
+    opening: Opening<'_>,
+) -> Result<Place, Stop> {
+    match opening {
+        Opening::Modern(_) => {
+            let method = || message.method_name().unwrap_or_default().to_owned();
+            check_headers(head, message, None).map_err(|error| Stop::Frame { error, method: method() })?;
+            Ok(Place { era: Era::Modern, session: None, client: translate::client(message) })
+        }
+        Opening::Initialize(_) => Ok(Place { era: Era::Legacy, session: None, client: translate::client(message) }),
+        Opening::Session { session, .. } => {
+            let found = worker.gate.sessions.find(session, entry).map_err(|cause| Stop::about(cause, message))?;
+            Ok(Place { era: Era::Legacy, session: Some(found), client: None })
+        }
+        Opening::Sessionless(_) => Err(Stop::about(Cause::SessionMissing, message)),
+    }
+}
+
+/// A response that nobody asked for is refused.
+fn unasked(place: &Place, message: &Message<'_>) -> Result<(), Stop> {
+    let asked = match (&place.session, message.id()) {
+        (Some(session), Some(id)) => match &session.far {
+            FarEnd::Process(process) => process.was_asked(&id),
+            FarEnd::Http(_) => session.was_asked(&id),
+        },
+        _ => false,
+    };
+    if asked {
+        Ok(())
+    } else {
+        Err(Stop::Cause { cause: Cause::ResponseUnasked, id: None, method: "(response)".into() })
+    }
+}
+
+async fn open_session(
+    worker: &Worker,
+    entry: &Arc<GrantEntry>,
+    message: &Message<'_>,
+    exchange: Exchange,
+    far: FarEnd,
+) -> Result<Reply, Stop> {
+    let opened = opening::open_session(&worker.gate, entry, message, exchange, far).await;
+    let (exchange, session) = opened.map_err(|cause| Stop::about(cause, message))?;
+    let answered = reply::reply(exchange, message.id_bytes(), session.as_ref());
+    Ok(match session {
+        Some(session) => reply::with_session(answered, &session),
+        None => answered,
+    })
+}
+
+/// The upstream no longer knows its session: neither do we, and the client begins anew.
+fn forget_lost_session(worker: &Worker, session: Option<&Arc<Session>>, exchange: &Exchange) {
+    let Some(session) = session else { return };
+    let lost = match exchange {
+        Exchange::Bare(status) => *status == StatusCode::NOT_FOUND,
+        Exchange::Whole { status, .. } => *status == StatusCode::NOT_FOUND,
+        _ => false,
+    };
+    if lost && matches!(&session.far, FarEnd::Http(Some(_))) {
+        worker.gate.sessions.end(session);
+    }
+}
+
+impl Stop {
+    fn about(cause: Cause, message: &Message<'_>) -> Self {
+        let id = message.id_bytes().filter(|_| message.kind() == MessageKind::Request).map(Into::into);
+        Self::Cause { cause, id, method: message.method_name().unwrap_or("(response)").to_owned() }
+    }
+}
+
+impl From<Cause> for Stop {
+    fn from(cause: Cause) -> Self {
+        Self::Cause { cause, id: None, method: String::new() }
+    }
+}

@@ -1,0 +1,165 @@
+//! One message of a client, judged: a permit to forward it, or the refusal that is answered instead.
+
+use crate::errors::Cause;
+use crate::gate::{Figures, Gate};
+use crate::snapshot::GrantEntry;
+use crate::translate;
+use callgate_decision::{About, Permit, PolicyVersion, Refused};
+use callgate_json::Value;
+use callgate_mcp::{FrameError, Message, MessageKind, Method};
+use callgate_policy::{Client, Decision, Facts, Outcome, Reason, RulePath, Timestamp, decide};
+use std::sync::LazyLock;
+
+static NO_RULE: LazyLock<RulePath> = LazyLock::new(|| RulePath::new(""));
+
+/// Who sends a message, and over what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller<'a> {
+    pub(crate) entry: &'a GrantEntry,
+    pub(crate) session: Option<&'a str>,
+    pub(crate) client: Option<&'a Client>,
+}
+
+/// Why a message is not forwarded.
+#[derive(Debug)]
+pub(crate) enum Denial {
+    /// A `tools/call` that the policy denies, or that a person would have to approve.
+    Call(Box<Refused>),
+    /// Any other method.
+    Method(Cause),
+}
+
+impl Gate {
+    /// Decides about a message, charges and records it. What may be forwarded comes back as a permit.
+    pub(crate) async fn judge(&self, caller: Caller<'_>, message: &Message<'_>) -> Result<Permit, Denial> {
+        let now = self.clock.now();
+        let about = about(caller, message);
+        if let Some(call) = translate::call(&caller.entry.server.name, message) {
+            let decision = self.decide_call(caller, &call, now);
+            return self.charge(decision, &about).await.map_err(Denial::Call);
+        }
+        let Some(refused) = refused_method(caller.entry, message) else {
+            return self
+                .charge(allowed(), &about)
+                .await
+                .map_err(|refused| Denial::Method(Cause::NotRecorded(refused.decision.message)));
+        };
+        let decision = denied(Reason::NoPolicy, "(no policy)", refused.to_string());
+        // A denial never becomes a permit; if it did, the permit is dropped unused here, and gives everything back.
+        let _ = self.charge(decision, &about).await;
+        Err(Denial::Method(refused))
+    }
+
+    /// Records what is asked of a whole stream or session (GET, DELETE), and permits it.
+    pub(crate) async fn judge_stream(&self, caller: Caller<'_>, what: &'static str) -> Result<Permit, Cause> {
+        let about = About { method: what, ..about_nothing(caller) };
+        self.charge(allowed(), &about).await.map_err(|refused| Cause::NotRecorded(refused.decision.message))
+    }
+
+    /// Records that a message was refused before any policy looked at it.
+    pub(crate) async fn refuse_frame(&self, caller: Caller<'_>, method: &str, error: &FrameError) {
+        let rule = format!("(message: {})", error.kind().as_str());
+        self.refuse(caller, method, &rule, error.to_string()).await;
+    }
+
+    /// Records that a request was refused for this cause.
+    pub(crate) async fn refuse_cause(&self, caller: Caller<'_>, method: &str, cause: &Cause) {
+        self.refuse(caller, method, &format!("(request: {})", cause.row().word), cause.to_string()).await;
+    }
+
+    async fn refuse(&self, caller: Caller<'_>, method: &str, rule: &str, message: String) {
+        let about = About { method, ..about_nothing(caller) };
+        let _ = self.charge(denied(Reason::InvalidArguments, rule, message), &about).await;
+    }
+
+    fn decide_call(&self, caller: Caller<'_>, call: &callgate_policy::Call<'_>, now: Timestamp) -> Decision {
+        let entry = caller.entry;
+        let facts = Facts {
+            now,
+            organisation: &entry.server.organisation,
+            grant: &entry.grant,
+            identity: None,
+            session: caller.session,
+            client: caller.client,
+        };
+        let policy = entry.policy.as_ref().map(|attached| &*attached.policy);
+        let baseline = entry.baseline.as_ref().map(|attached| &*attached.policy);
+        decide(policy, baseline, call, &facts)
+    }
+
+    async fn charge(&self, decision: Decision, about: &About<'_>) -> Result<Permit, Box<Refused>> {
+        let charged = self.decider.charge(decision, about).await;
+        match &charged {
+            Ok(_) => Figures::count(&self.figures.forwarded),
+            Err(refused) => {
+                Figures::count(&self.figures.denied);
+                if let Some(error) = &refused.unrecorded {
+                    tracing::error!("a refusal is not in the journal: {error}");
+                }
+            }
+        }
+        charged
+    }
+}
+
+/// Why a method other than `tools/call` is refused. A grant without a policy may only be told what it needs to be told:
+/// enough for a client to connect and to show why nothing works.
+fn refused_method(entry: &GrantEntry, message: &Message<'_>) -> Option<Cause> {
+    if entry.policy.is_some() || message.kind() != MessageKind::Request {
+        return None;
+    }
+    match message.method() {
+        Method::Initialize | Method::Ping | Method::Discover | Method::ToolsList => None,
+        _ => Some(Cause::NoPolicy(message.method_name().unwrap_or_default().to_owned())),
+    }
+}
+
+fn about<'a>(caller: Caller<'a>, message: &'a Message<'_>) -> About<'a> {
+    let call = message.tool_call();
+    About {
+        method: message.method_name().unwrap_or("(response)"),
+        tool: call.map(|call| call.name),
+        request_id: message.id_bytes().and_then(|id| std::str::from_utf8(id).ok()),
+        arguments: call.and_then(|call| call.arguments).filter(|arguments: &&Value<'_>| arguments.is_object()),
+        ..about_nothing(caller)
+    }
+}
+
+fn about_nothing(caller: Caller<'_>) -> About<'_> {
+    let entry = caller.entry;
+    About {
+        organisation: &entry.server.organisation,
+        grant: &entry.grant,
+        identity: None,
+        server: &entry.server.name,
+        method: "",
+        tool: None,
+        policy: entry.policy.as_ref().map(|attached| PolicyVersion { name: &attached.name, digest: &attached.digest }),
+        session: caller.session,
+        client: caller.client,
+        request_id: None,
+        arguments: None,
+    }
+}
+
+fn allowed() -> Decision {
+    decision(Outcome::Allow, None, NO_RULE.clone(), String::new())
+}
+
+fn denied(reason: Reason, rule: &str, message: String) -> Decision {
+    decision(Outcome::Deny, Some(reason), RulePath::new(rule), message)
+}
+
+fn decision(outcome: Outcome, reason: Option<Reason>, rule: RulePath, message: String) -> Decision {
+    Decision {
+        outcome,
+        reason,
+        rule,
+        place: None,
+        message,
+        charges: Vec::new(),
+        shadow: Vec::new(),
+        ask: None,
+        retry_after_ms: None,
+    }
+}

@@ -1,0 +1,154 @@
+//! The configuration that one moment's calls are judged by: immutable, published as a whole, never edited.
+
+use crate::upstream::UpstreamConfig;
+use callgate_policy::{Grant, GrantId, Organisation, Policy, ServerName, Timestamp};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How the data plane receives its configuration. Publishing a new snapshot is the only way it changes.
+pub type Snapshots = tokio::sync::watch::Receiver<Arc<Snapshot>>;
+
+/// The secret under which bearer tokens are hashed, 32 random bytes of the data directory. A lookup by keyed digest
+/// tells nothing about a token by its timing.
+#[derive(Clone)]
+pub struct TokenKey([u8; 32]);
+
+impl TokenKey {
+    /// The key of these bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest of a bearer token, as grants are stored and found.
+    pub fn digest(&self, token: &[u8]) -> TokenDigest {
+        TokenDigest(*blake3::keyed_hash(&self.0, token).as_bytes())
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenKey(…)")
+    }
+}
+
+/// The keyed BLAKE3 digest of a bearer token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenDigest(pub [u8; 32]);
+
+/// One upstream MCP server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerConfig {
+    /// The organisation that it belongs to.
+    pub organisation: Organisation,
+    /// Its name, as in `/mcp/{name}`.
+    pub name: ServerName,
+    /// Its stable identity, as in `/mcp/{uuid}/`.
+    pub uuid: Arc<str>,
+    /// Where it is.
+    pub upstream: UpstreamConfig,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+}
+
+/// How long an upstream may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection to stand, TLS included.
+    pub connect: Duration,
+    /// Of silence while an answer is awaited or read. Streams that wait for events have none.
+    pub silence: Duration,
+    /// Without any traffic before a child process, or a session, ends.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    /// 10 s, 300 s and 30 min.
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), silence: Duration::from_secs(300), idle: Duration::from_secs(30 * 60) }
+    }
+}
+
+/// A policy as it is attached to a grant.
+#[derive(Clone, Debug)]
+pub struct AttachedPolicy {
+    /// The policy, compiled.
+    pub policy: Arc<Policy>,
+    /// The name that it was published under.
+    pub name: Arc<str>,
+    /// Its version, counted from 1 per name.
+    pub version: u64,
+    /// The digest of its document, as decisions are recorded with.
+    pub digest: Arc<str>,
+}
+
+/// A grant: who may call one server, and under which policy.
+#[derive(Clone, Debug)]
+pub struct GrantEntry {
+    /// The digest of its token.
+    pub token: TokenDigest,
+    /// The grant as rules see it: id, label, tags.
+    pub grant: Grant,
+    /// The one server that it is good for.
+    pub server: Arc<ServerConfig>,
+    /// Its policy. Without one, every `tools/call` is denied.
+    pub policy: Option<AttachedPolicy>,
+    /// The organisation's baseline policy, where it has one.
+    pub baseline: Option<AttachedPolicy>,
+    /// When it ends by itself.
+    pub expires: Option<Timestamp>,
+}
+
+/// Everything that the data plane knows at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    key: TokenKey,
+    by_token: HashMap<TokenDigest, Arc<GrantEntry>>,
+    by_id: HashMap<GrantId, Arc<GrantEntry>>,
+    servers: Vec<Arc<ServerConfig>>,
+}
+
+impl Snapshot {
+    /// A snapshot of these servers and grants. Of two grants with one token or one id the later counts.
+    pub fn new(
+        key: TokenKey,
+        servers: impl IntoIterator<Item = Arc<ServerConfig>>,
+        grants: impl IntoIterator<Item = GrantEntry>,
+    ) -> Self {
+        let mut by_token = HashMap::new();
+        let mut by_id = HashMap::new();
+        for entry in grants.into_iter().map(Arc::new) {
+            by_id.insert(entry.grant.id.clone(), Arc::clone(&entry));
+            by_token.insert(entry.token, entry);
+        }
+        Self { key, by_token, by_id, servers: servers.into_iter().collect() }
+    }
+
+    /// The grant that a bearer token stands for.
+    pub fn grant(&self, token: &[u8]) -> Option<&Arc<GrantEntry>> {
+        self.by_token.get(&self.key.digest(token))
+    }
+
+    /// The grant that a bearer token with this digest stands for.
+    pub(crate) fn grant_by_digest(&self, token: &TokenDigest) -> Option<&Arc<GrantEntry>> {
+        self.by_token.get(token)
+    }
+
+    /// The grant with this id.
+    pub fn grant_by_id(&self, id: &GrantId) -> Option<&Arc<GrantEntry>> {
+        self.by_id.get(id)
+    }
+
+    /// The servers, in the order in which they were given.
+    pub fn servers(&self) -> &[Arc<ServerConfig>] {
+        &self.servers
+    }
+}
+
+impl GrantEntry {
+    /// Whether the grant has ended by `now`.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|end| end <= now)
+    }
+}

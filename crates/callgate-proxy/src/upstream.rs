@@ -1,0 +1,193 @@
+//! Where an upstream is: an HTTP endpoint, or a command to run.
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Headers that the gateway sets itself, or that belong to one connection only: none of them can be configured.
+const RESERVED_HEADERS: [&str; 16] = [
+    "accept",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "last-event-id",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "mcp-method",
+];
+
+/// Where an upstream is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum UpstreamConfig {
+    /// A Streamable HTTP endpoint.
+    Http(HttpUpstream),
+    /// A child process that speaks MCP on its standard streams.
+    Stdio(StdioUpstream),
+}
+
+/// A Streamable HTTP endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpUpstream {
+    /// Whether to speak TLS.
+    pub(crate) tls: bool,
+    /// The host without brackets, as it is resolved and as the certificate has to name it.
+    pub(crate) host: Arc<str>,
+    pub(crate) port: u16,
+    /// Scheme, host and port: what connections are pooled by.
+    pub(crate) origin: Arc<str>,
+    /// The `Host` header.
+    pub(crate) authority: HeaderValue,
+    /// What stands in the request line.
+    pub(crate) target: http::Uri,
+    pub(crate) headers: HeaderMap,
+}
+
+/// A command that speaks MCP on its standard streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StdioUpstream {
+    /// The program, looked up in `PATH` where it has no slash.
+    pub command: OsString,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Variables beside the few that every child gets. Secrets belong here, never in `args`.
+    pub env: Vec<(OsString, OsString)>,
+    /// Its working directory; the gateway's where there is none.
+    pub cwd: Option<PathBuf>,
+}
+
+/// Why an HTTP upstream can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// Not a URL.
+    #[error("`{url}` is not a URL ({source}); write it as `https://host/path`")]
+    Url {
+        /// As given.
+        url: String,
+        /// Why.
+        source: url::ParseError,
+    },
+    /// A URL that isn't HTTP, or has parts that it must not have.
+    #[error("`{url}` can't be an upstream: {why}")]
+    Unusable {
+        /// As given, credentials taken out.
+        url: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// A header that can't be sent.
+    #[error("the header `{name}` can't be sent to the upstream: {why}")]
+    Header {
+        /// Its name; never its value, which may be a secret.
+        name: String,
+        /// Why.
+        why: &'static str,
+    },
+}
+
+impl HttpUpstream {
+    /// Reads a URL and the headers that go with every request to it (`Authorization`, say).
+    pub fn parse(url: &str, headers: &[(String, String)]) -> Result<Self, UpstreamError> {
+        let parsed = url::Url::parse(url).map_err(|source| UpstreamError::Url { url: url.to_owned(), source })?;
+        let unusable = |why| UpstreamError::Unusable { url: without_credentials(&parsed), why };
+        let tls = match parsed.scheme() {
+            "http" => false,
+            "https" => true,
+            _ => return Err(unusable("the scheme has to be `http` or `https`")),
+        };
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(unusable("credentials do not belong into a URL; give a header instead"));
+        }
+        let host = parsed.host_str().ok_or_else(|| unusable("it has no host"))?;
+        let port = parsed.port_or_known_default().ok_or_else(|| unusable("it has no port"))?;
+        let authority = match parsed.port() {
+            None => host.to_owned(),
+            Some(port) => format!("{host}:{port}"),
+        };
+        let target = match parsed.query() {
+            None => parsed.path().to_owned(),
+            Some(query) => format!("{}?{query}", parsed.path()),
+        };
+        Ok(Self {
+            tls,
+            host: host.trim_start_matches('[').trim_end_matches(']').into(),
+            port,
+            origin: format!("{}://{host}:{port}", parsed.scheme()).into(),
+            authority: HeaderValue::from_str(&authority).map_err(|_| unusable("its host can't be sent"))?,
+            target: target.parse().map_err(|_| unusable("its path can't be sent"))?,
+            headers: header_map(headers)?,
+        })
+    }
+
+    /// Scheme, host and port, for logs and lists.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The whole URL, for logs and lists.
+    pub fn url(&self) -> String {
+        let authority = self.authority.to_str().unwrap_or_default();
+        format!("{}://{authority}{}", if self.tls { "https" } else { "http" }, self.target)
+    }
+}
+
+fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, UpstreamError> {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let wrong = |why| UpstreamError::Header { name: name.clone(), why };
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("the name is not a header name"))?;
+        if RESERVED_HEADERS.contains(&parsed.as_str()) {
+            return Err(wrong("the gateway sets it itself"));
+        }
+        let mut value =
+            HeaderValue::from_str(value).map_err(|_| wrong("the value has characters that it can't have"))?;
+        value.set_sensitive(true);
+        map.append(parsed, value);
+    }
+    Ok(map)
+}
+
+fn without_credentials(url: &url::Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for URLs that can't have credentials in the first place.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_urls_as_they_are_sent() {
+        let upstream = HttpUpstream::parse("http://[::1]:8080/mcp?a=b", &[]).unwrap();
+        assert_eq!((&*upstream.host, upstream.port, upstream.tls), ("::1", 8080, false));
+        assert_eq!(upstream.authority, "[::1]:8080");
+        assert_eq!(upstream.target, "/mcp?a=b");
+        let upstream = HttpUpstream::parse("https://example.com", &[]).unwrap();
+        assert_eq!((&*upstream.origin, upstream.port), ("https://example.com:443", 443));
+        assert_eq!((upstream.authority.to_str().unwrap(), upstream.target.path()), ("example.com", "/"));
+        assert_eq!(upstream.url(), "https://example.com/");
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_an_upstream() {
+        for url in ["nonsense", "ftp://example.com/", "https://user:secret@example.com/", "unix:/run/x.sock"] {
+            let error = HttpUpstream::parse(url, &[]).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+        for name in ["Host", "mcp-session-id", "bad name", "Transfer-Encoding"] {
+            let headers = [(name.to_owned(), "x".to_owned())];
+            assert!(HttpUpstream::parse("http://localhost/", &headers).is_err(), "{name}");
+        }
+    }
+}
