@@ -1,0 +1,116 @@
+//! The grammar of the command line. Names and flags are a contract for people and scripts.
+
+mod fleet;
+mod policy;
+mod serve;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+pub(crate) use fleet::{GrantCommand, LogArgs, OutcomeFilter, ServerCommand};
+pub(crate) use policy::{ExplainArgs, PolicyCommand, ScanArgs, ToolsSource};
+pub(crate) use serve::{BridgeArgs, FixtureArgs, UpArgs, WrapArgs};
+
+/// A gateway between MCP clients and MCP servers: every tool call is checked against a policy before it reaches the
+/// server.
+#[derive(Debug, Parser)]
+#[command(name = "callgate", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit status: 0 yes, 1 no (denied, invalid, failed), 2 wrong usage or can't run.\n\n\
+    Example:\n  callgate up --demo")]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve: the MCP endpoints of every registered server
+    Up(UpArgs),
+    /// Put a policy between one stdio client and one server, without a daemon
+    Wrap(WrapArgs),
+    /// Connect a stdio client to the endpoint of a running gateway
+    Bridge(BridgeArgs),
+    /// Register MCP servers, look at them, remove them
+    #[command(subcommand)]
+    Server(ServerCommand),
+    /// Write, check, test and publish policies
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Mint and handle grants: the bearer tokens that clients present
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// Show what was decided
+    Log(LogArgs),
+    /// Work with the journal, the record of every decision and change
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// Look at the tools of a server: category, risk, evidence, recommended rule
+    Scan(ScanArgs),
+    /// Print the page of an error code
+    Explain(ExplainCodeArgs),
+    #[command(hide = true)]
+    /// Serve a tool list and echo every call, for tests and the demo
+    Fixture(FixtureArgs),
+    #[command(name = "__child", hide = true)]
+    /// Run a command that ends when its parent does
+    Child(ChildArgs),
+    #[command(name = "__help-markdown", hide = true)]
+    /// Print the reference of all commands
+    HelpMarkdown,
+}
+
+/// Where the data directory is.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct DataArgs {
+    /// Data directory; without it `CALLGATE_DATA`, else the platform's own
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// Whether to print for scripts.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct JsonArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with the journal.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalCommand {
+    /// Prove that the journal is consistent
+    ///
+    /// Exits 0 when every record and checkpoint holds, 1 when one doesn't. Consistency is not completeness: that
+    /// nothing was cut off at the end only shows against a checkpoint that was kept elsewhere (`--expect`).
+    #[command(after_help = "Example:\n  callgate journal verify --json")]
+    Verify {
+        /// The journal's directory; without it the one in the data directory
+        #[arg(value_name = "DIR")]
+        directory: Option<PathBuf>,
+        /// The head that an earlier verification printed: the journal must contain it
+        #[arg(long, value_name = "SEQUENCE:HASH")]
+        expect: Option<String>,
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+/// Which page to print.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  callgate explain CG3011")]
+pub(crate) struct ExplainCodeArgs {
+    /// The code, for example CG3011
+    pub code: String,
+}
+
+/// Which command to run as a child.
+#[derive(Debug, Args)]
+pub(crate) struct ChildArgs {
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<std::ffi::OsString>,
+}

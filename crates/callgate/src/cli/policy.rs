@@ -1,0 +1,177 @@
+//! The grammar of `policy` and `scan`.
+
+use super::{DataArgs, JsonArgs};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// What to do with a policy.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Say everything that is wrong with a policy, with line and column
+    ///
+    /// Exits 0 when it can be used (warnings included), 1 when it can't. Runs no tests: see `policy test`.
+    #[command(after_help = "Example:\n  callgate policy check policy.json --tools tools.json")]
+    Check {
+        /// The policy; `-` reads standard input
+        file: PathBuf,
+        /// A tools/list answer of the server: also warn about rules that can't work on its tools
+        #[arg(long, value_name = "FILE")]
+        tools: Option<PathBuf>,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Run the tests inside a policy
+    #[command(after_help = "Example:\n  callgate policy test policy.json")]
+    Test {
+        /// The policy; `-` reads standard input
+        file: PathBuf,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Say what a policy makes of one call, and why
+    ///
+    /// Exits 0 when the call is allowed, 1 when it isn't.
+    #[command(
+        after_help = "Example:\n  callgate policy explain policy.json --tool exec_command --args '{\"command\":\"ls\"}' --calls 11"
+    )]
+    Explain(ExplainArgs),
+    /// Rewrite Intercept YAML or the FAQ spelling as policy.json
+    #[command(after_help = "Example:\n  callgate policy convert intercept.yaml > policy.json")]
+    Convert(FormatArgs),
+    /// Write the policy that fits a server's tools
+    #[command(after_help = "Examples:\n  callgate policy recommend --tools tools.json > policy.json\n  \
+        callgate policy recommend -- npx -y @modelcontextprotocol/server-memory")]
+    Recommend(RecommendArgs),
+    /// Print the JSON Schema of policy.json, for editors
+    #[command(after_help = "Example:\n  callgate policy schema > policy.schema.json")]
+    Schema,
+    /// Publish a policy: it applies to the next call of every grant that it is attached to
+    ///
+    /// A policy with errors or failing tests is not published.
+    #[command(after_help = "Example:\n  callgate policy publish policy.json --server kernel")]
+    Publish {
+        /// The policy; `-` reads standard input
+        file: PathBuf,
+        /// The server that it is for
+        #[arg(long, value_name = "NAME")]
+        server: String,
+        /// The policy's name among those of the server
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        name: String,
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// List the published policies
+    #[command(after_help = "Example:\n  callgate policy list --server kernel")]
+    List {
+        /// Only those of this server
+        #[arg(long, value_name = "NAME")]
+        server: Option<String>,
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// List the versions of a policy, newest first
+    #[command(after_help = "Example:\n  callgate policy history --server kernel")]
+    History {
+        /// The server
+        #[arg(long, value_name = "NAME")]
+        server: String,
+        /// The policy's name
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        name: String,
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Publish an earlier version again, as a new version
+    #[command(after_help = "Example:\n  callgate policy rollback --server kernel --to 3")]
+    Rollback {
+        /// The server
+        #[arg(long, value_name = "NAME")]
+        server: String,
+        /// The policy's name
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        name: String,
+        /// The version to go back to [default: the one before the current]
+        #[arg(long, value_name = "VERSION")]
+        to: Option<u32>,
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+/// Which call to explain.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The policy; `-` reads standard input
+    pub file: PathBuf,
+    /// The tool's name
+    #[arg(long, value_name = "NAME")]
+    pub tool: String,
+    /// The call's arguments, a JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub args: String,
+    /// Decide this many identical calls at the same moment, and show the last
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub calls: u32,
+    /// The label of the grant that calls
+    #[arg(long, value_name = "LABEL")]
+    pub grant: Option<String>,
+    /// The moment of the call, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// A tools/list answer of the server: its definitions count as pinned and are classified
+    #[arg(long, value_name = "FILE")]
+    pub tools: Option<PathBuf>,
+    #[command(flatten)]
+    pub json: JsonArgs,
+}
+
+/// What to convert.
+#[derive(Debug, Args)]
+pub(crate) struct FormatArgs {
+    /// Intercept YAML, or a policy in the FAQ spelling; `-` reads standard input
+    pub file: PathBuf,
+}
+
+/// Where a list of tools comes from: a file, a server's URL or a server's command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ToolsSource {
+    /// A tools/list answer in a file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "command"], required_unless_present_any = ["url", "command"])]
+    pub tools: Option<PathBuf>,
+    /// The URL of a server (Streamable HTTP)
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
+    pub url: Option<String>,
+    /// A header for every request to the URL
+    #[arg(long, value_name = "K: V", requires = "url")]
+    pub header: Vec<String>,
+    /// The server's command and its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// What to recommend a policy for.
+#[derive(Debug, Args)]
+pub(crate) struct RecommendArgs {
+    #[command(flatten)]
+    pub source: ToolsSource,
+}
+
+/// What to scan.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  callgate scan --tools tools.json --json\n  \
+    callgate scan -- npx -y @modelcontextprotocol/server-everything")]
+pub(crate) struct ScanArgs {
+    #[command(flatten)]
+    pub source: ToolsSource,
+    #[command(flatten)]
+    pub json: JsonArgs,
+}

@@ -1,0 +1,108 @@
+//! `explain`: what a policy makes of one call, and why.
+
+use super::label;
+use crate::cli::ExplainArgs;
+use crate::failure::{Exit, Failure};
+use crate::{document, moment, output, tool_list};
+use callgate_policy::{Arguments, Charge, Decision, Mode, Outcome, Question, Stage, Timestamp, Unit};
+use serde_json::{Value, json};
+
+/// The label of the calling grant where none is named.
+const LABEL: &str = "explain";
+
+/// Explains one call.
+pub(super) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
+    let definitions = args.tools.as_deref().map(tool_list::definitions).transpose()?.unwrap_or_default();
+    let now = args.at.as_deref().map_or_else(|| Ok(moment::now()), |at| moment::parse("--at", at))?;
+    let limits = callgate_json::Limits { exact_numbers: true, ..callgate_json::Limits::default() };
+    let arguments = callgate_json::parse(args.args.as_bytes(), &limits).map_err(|error| {
+        let remedy = "give a JSON object, for example `--args '{\"command\":\"ls\"}'`";
+        Failure::cannot_run("CG3051", format!("`--args`: {error}"), remedy)
+    })?;
+    let bytes = tool_list::read_file(&args.file)?;
+    let policy = document::parsed(&bytes, &label(&args.file)).map_err(|why| {
+        Failure::cannot_run("CG3045", format!("the policy can't be used:\n{why}"), "a broken policy refuses every call")
+    })?;
+    let stage = Stage::new(args.grant.as_deref().unwrap_or(LABEL), Timestamp(now))
+        .map_err(|error| Failure::cannot_run("CG3040", error.to_string(), "choose another label"))?;
+    let question = Question {
+        policy: Some(&policy),
+        baseline: None,
+        tool: &args.tool,
+        arguments: Arguments::Value(&arguments),
+        definition: definitions.iter().find(|definition| definition.name == args.tool),
+        calls: args.calls,
+    };
+    let decision = callgate_policy::explain(&question, &stage);
+    if args.json.json {
+        output::json(&as_json(&decision));
+    } else {
+        output::text(&as_text(&decision, &label(&args.file)));
+    }
+    Ok(if decision.outcome == Outcome::Allow { Exit::Yes } else { Exit::No })
+}
+
+fn as_json(decision: &Decision) -> Value {
+    let shadow: Vec<Value> = decision
+        .shadow
+        .iter()
+        .map(|verdict| {
+            json!({
+                "rule": verdict.rule.as_str(), "outcome": verdict.outcome.as_str(),
+                "reason": verdict.reason.as_str(), "message": verdict.message,
+            })
+        })
+        .collect();
+    json!({
+        "outcome": decision.outcome.as_str(), "reason": decision.reason.map(|reason| reason.as_str()),
+        "rule": decision.rule.as_str(), "message": decision.message,
+        "pointer": decision.place.as_ref().map(|place| &*place.pointer), "line": decision.place.as_ref().map(|place| place.line),
+        "retryAfterMs": decision.retry_after_ms,
+        "charges": decision.charges.iter().map(charge).collect::<Vec<_>>(), "shadow": shadow,
+    })
+}
+
+fn charge(charge: &Charge) -> Value {
+    let counts = match &charge.key.unit {
+        Unit::Calls => "calls",
+        Unit::Path(path) => path,
+    };
+    json!({
+        "counter": &*charge.key.name, "amount": charge.amount.to_string(), "max": charge.max.to_string(),
+        "counts": counts, "rule": charge.rule.as_str(), "pointer": &*charge.place.pointer,
+        "line": charge.place.line, "shadow": charge.mode == Mode::Shadow,
+    })
+}
+
+fn as_text(decision: &Decision, file: &str) -> String {
+    let mut lines = vec![decision.outcome.as_str().to_owned()];
+    if !decision.rule.as_str().is_empty() {
+        lines.push(format!("rule     {}", output::plain(decision.rule.as_str())));
+    }
+    if let Some(place) = &decision.place {
+        lines.push(format!("at       {file}:{} {}", place.line, output::plain(&place.pointer)));
+    }
+    if let Some(reason) = decision.reason {
+        lines.push(format!("because  {}", reason.as_str()));
+    }
+    if !decision.message.is_empty() {
+        lines.push(format!("message  {}", output::plain(&decision.message)));
+    }
+    for charge in decision.charges.iter().filter(|charge| charge.mode == Mode::Enforce) {
+        lines.push(format!(
+            "charges  {} to `{}` (at most {})",
+            charge.amount,
+            output::plain(&charge.key.name),
+            charge.max
+        ));
+    }
+    for verdict in &decision.shadow {
+        lines.push(format!(
+            "shadow   {} would {}: {}",
+            verdict.rule,
+            verdict.outcome.as_str(),
+            output::plain(&verdict.message)
+        ));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,206 @@
+//! `callgate wrap`: a policy between one stdio client and one server, without a daemon.
+
+mod books;
+
+use super::{Ending, check_program, children, runtime, start_logging};
+use crate::cli::WrapArgs;
+use crate::data::{self, DataDir};
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::output;
+use crate::publish::{self, PolicyFile};
+use crate::state::{self, ORGANISATION, Target};
+use crate::watch::Watcher;
+use books::Books;
+use callgate_decision::SystemClock;
+use callgate_policy::{Grant, GrantId, Organisation, ServerName};
+use callgate_proxy::{
+    Gate, GateParts, GrantEntry, Options, ServerConfig, Snapshot, StdioEnd, Timeouts, TokenDigest, TokenKey,
+};
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The one grant of a wrapped server: its id and its label.
+const GRANT: &str = "local";
+
+/// Serves standard input until it or the server ends, and passes the server's exit status on.
+pub(in crate::commands) fn wrap(args: WrapArgs, environment: &Environment) -> Result<ExitCode, Failure> {
+    start_logging(environment);
+    let wrapped = Wrapped::prepare(&args, environment)?;
+    let path = data::resolve(args.data.data.as_deref(), environment)?;
+    let data = DataDir::open(&path)?;
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(wrapped, data, environment));
+    // A thread that still waits for standard input must not hold up the end.
+    runtime.shutdown_background();
+    served
+}
+
+/// What stands between client and server.
+struct Wrapped {
+    file: PolicyFile,
+    server: Arc<ServerConfig>,
+    grant: Grant,
+}
+
+impl Wrapped {
+    fn prepare(args: &WrapArgs, environment: &Environment) -> Result<Self, Failure> {
+        let command = args.command.clone();
+        let target = crate::commands::target(args.url.clone(), &args.header, &[], Vec::new(), None, command)?;
+        if let Target::Command { command, cwd, .. } = &target {
+            check_program(command, cwd.as_deref(), environment)?;
+        }
+        let unnamed = |_| Failure::cannot_run("CG3040", "the fixed names can't be used", "");
+        // The file is opened under a name that is only good for messages: the document may give the real one.
+        let placeholder = ServerName::parse(GRANT).map_err(unnamed)?;
+        let (file, notice) = PolicyFile::open(placeholder, args.policy.clone());
+        if let Some(notice) = notice {
+            output::note(&notice);
+        }
+        let name = match &args.name {
+            Some(name) => state::server_name(name)?,
+            None => name_of(file.document_name(), &target.summary()).map_err(unnamed)?,
+        };
+        let server = ServerConfig {
+            organisation: Organisation::parse(ORGANISATION).map_err(unnamed)?,
+            uuid: state::declared_uuid(name.as_str()).into(),
+            name,
+            upstream: publish::upstream(&target, environment)?,
+            timeouts: Timeouts::default(),
+        };
+        let grant =
+            Grant { id: GrantId::parse(GRANT).map_err(unnamed)?, label: GRANT.to_owned(), tags: BTreeMap::new() };
+        Ok(Self { file, server: Arc::new(server), grant })
+    }
+
+    /// The configuration of this moment. Its grant has no token that anybody could present.
+    fn snapshot(&self) -> Arc<Snapshot> {
+        let entry = GrantEntry {
+            token: TokenDigest([0; 32]),
+            grant: self.grant.clone(),
+            server: Arc::clone(&self.server),
+            policy: Some(self.file.attached()),
+            baseline: None,
+            expires: None,
+        };
+        Arc::new(Snapshot::new(TokenKey::new([0; 32]), [Arc::clone(&self.server)], [entry]))
+    }
+}
+
+async fn serve(wrapped: Wrapped, data: DataDir, environment: &Environment) -> Result<ExitCode, Failure> {
+    let mut ending = Ending::new()?;
+    // Watched before it is published: an edit in between is seen.
+    let watcher = Watcher::new(std::slice::from_ref(wrapped.file.path()));
+    let books = Books::open(&data, environment).await?;
+    let (publisher, snapshots) = watch::channel(wrapped.snapshot());
+    let (launcher, child_environment) = children(environment);
+    let options = Options { workers: 1, launcher, child_environment, ..Options::default() };
+    let gate = Gate::new(GateParts {
+        snapshots,
+        decider: books.decider(),
+        clock: Arc::new(SystemClock),
+        refusals: books.refusals(),
+        options,
+    });
+    let grant = wrapped.grant.id.clone();
+    let edits = tokio::spawn(follow_edits(wrapped, watcher, publisher));
+    let keeper = tokio::spawn(books.keep(data, environment.clone()));
+    let ended = tokio::select! {
+        ended = callgate_proxy::run_stdio(gate, &grant, tokio::io::stdin(), tokio::io::stdout()) => Some(ended),
+        () = ending.wait() => None,
+    };
+    edits.abort();
+    keeper.abort();
+    // What it still holds, the socket's file and the lock, goes with it.
+    drop(keeper.await);
+    match ended {
+        None | Some(Ok(StdioEnd::ClientLeft | StdioEnd::ServerEnded(None))) => Ok(ExitCode::SUCCESS),
+        Some(Ok(StdioEnd::ServerEnded(Some(status)))) => Ok(passed_on(status)),
+        Some(Err(error)) => {
+            let remedy = "check the command or URL, and the credentials that it needs";
+            Err(Failure::cannot_run("CG3052", format!("the server can't be served: {error}"), remedy))
+        }
+    }
+}
+
+/// Publishes every good edit of the policy file; keeps the last good one, and says so, on a bad one.
+async fn follow_edits(
+    mut wrapped: Wrapped,
+    watcher: std::io::Result<Watcher>,
+    publisher: watch::Sender<Arc<Snapshot>>,
+) {
+    let mut watcher = match watcher {
+        Ok(watcher) => watcher,
+        Err(error) => {
+            output::note(&format!("warning: the policy file can't be watched: {error}; edits apply at the next start"));
+            // The snapshot stays in force as long as somebody holds its sender.
+            std::future::pending().await
+        }
+    };
+    loop {
+        if let Some(notice) = wrapped.file.reload() {
+            // Published before it is said: who reads the notice can rely on it.
+            publisher.send_replace(wrapped.snapshot());
+            output::note(&notice);
+        }
+        if let Err(error) = watcher.changed().await {
+            output::note(&format!(
+                "warning: the policy file is no longer watched: {error}; edits apply at the next start"
+            ));
+            std::future::pending().await
+        }
+    }
+}
+
+/// The name that the document gives, else the last word of the command or the host of the URL, made usable.
+fn name_of(document: Option<&str>, place: &str) -> Result<ServerName, callgate_policy::NameError> {
+    if let Some(name) = document.and_then(|name| state::server_name(name).ok()) {
+        return Ok(name);
+    }
+    let host = place.split_once("://").and_then(|(_, rest)| rest.split(['/', ':', '?']).next());
+    let program = place.split(' ').next().and_then(|program| program.rsplit('/').next());
+    let name: String = document
+        .or(host)
+        .or(program)
+        .unwrap_or_default()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' })
+        .skip_while(|c| !c.is_ascii_alphanumeric())
+        .take(64)
+        .collect();
+    ServerName::parse(&name).or_else(|_| ServerName::parse("wrapped"))
+}
+
+/// A status as shells pass it on: the code, or 128 and the signal.
+fn passed_on(status: ExitStatus) -> ExitCode {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_named_after_its_policy_its_host_or_its_program() {
+        for (document, place, expected) in [
+            (Some("kernel"), "npx -y x", "kernel"),
+            (Some("Kernel exec: strict"), "npx -y x", "Kernel-exec--strict"),
+            (None, "/usr/local/bin/mcp-server-git --repository .", "mcp-server-git"),
+            (None, "https://mcp.example.com:8443/mcp", "mcp.example.com"),
+            (None, "…", "wrapped"),
+            (Some("callgate"), "npx", "callgate"),
+        ] {
+            assert_eq!(name_of(document, place).unwrap().as_str(), expected, "{document:?} {place}");
+        }
+    }
+
+    #[test]
+    fn exit_statuses_are_passed_on_as_shells_do() {
+        assert_eq!(passed_on(ExitStatus::from_raw(3 << 8)), ExitCode::from(3));
+        assert_eq!(passed_on(ExitStatus::from_raw(9)), ExitCode::from(137));
+    }
+}

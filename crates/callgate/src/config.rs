@@ -1,0 +1,279 @@
+//! The configuration: `callgate.toml` and `CALLGATE_…` as typed, and what they mean.
+
+mod raw;
+
+use crate::environment::Environment;
+use crate::failure::Failure;
+use raw::{RawConfig, RawGrant, RawSecret, RawServer};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::state::Target;
+use callgate_policy::ServerName;
+
+/// Where `up` listens unless told otherwise.
+pub(crate) const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7070);
+
+/// Everything that `up` is told, parsed.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The data directory, where the configuration names one.
+    pub data: Option<PathBuf>,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The URL under which clients reach the gateway, without a trailing slash.
+    pub public_url: Option<String>,
+    /// Whether it may listen beyond loopback without TLS.
+    pub insecure: bool,
+    /// Whether a proxy that ends TLS stands in front.
+    pub trusted_proxy: bool,
+    /// Certificate chain and private key, PEM files.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Whether a record is on the disk, and not only with the operating system, before its call leaves.
+    pub journal_on_disk: bool,
+    /// The servers that it declares.
+    pub servers: Vec<DeclaredServer>,
+    /// The grants that it declares.
+    pub grants: Vec<DeclaredGrant>,
+}
+
+/// A server that the configuration declares.
+#[derive(Clone, Debug)]
+pub(crate) struct DeclaredServer {
+    /// Its name.
+    pub name: ServerName,
+    /// Where it is.
+    pub target: Target,
+    /// The policy file of all its grants that name no other policy; live.
+    pub policy: Option<PathBuf>,
+}
+
+/// A grant that the configuration declares.
+#[derive(Clone, Debug)]
+pub(crate) struct DeclaredGrant {
+    /// Its label.
+    pub label: String,
+    /// The server that it opens.
+    pub server: ServerName,
+    /// Its token.
+    pub token: Secret,
+    /// A published policy of the server; `None` for the server's policy file.
+    pub policy: Option<String>,
+    /// Tags that rules can look at.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl Config {
+    /// What counts where nothing is configured.
+    pub(crate) fn bare() -> Self {
+        Self {
+            data: None,
+            listen: DEFAULT_LISTEN,
+            public_url: None,
+            insecure: false,
+            trusted_proxy: false,
+            tls: None,
+            journal_on_disk: false,
+            servers: Vec::new(),
+            grants: Vec::new(),
+        }
+    }
+
+    /// Reads the configuration: the file that was typed, else `CALLGATE_CONFIG`, else `callgate.toml` in the working
+    /// directory, else none; and over it the environment.
+    pub(crate) fn load(typed: Option<&Path>, environment: &Environment) -> Result<Self, Failure> {
+        let named = typed.map(Path::to_owned).or_else(|| environment.path("CALLGATE_CONFIG"));
+        let file = named.or_else(|| Some(PathBuf::from("callgate.toml")).filter(|path| path.exists()));
+        let raw = file.as_deref().map_or_else(|| Ok(RawConfig::default()), raw::read)?;
+        let raw = raw.overlaid(environment)?;
+        Reader { file: file.as_deref(), environment }.config(raw)
+    }
+}
+
+/// Gives raw values their meaning; knows the place for messages.
+struct Reader<'a> {
+    file: Option<&'a Path>,
+    environment: &'a Environment,
+}
+
+impl Reader<'_> {
+    fn config(&self, raw: RawConfig) -> Result<Config, Failure> {
+        let listen = match raw.listen {
+            None => DEFAULT_LISTEN,
+            Some(text) => text.parse().map_err(|_| {
+                self.invalid("listen", &format!("`{text}` is no address with a port"), "for example `127.0.0.1:7070`")
+            })?,
+        };
+        let tls = match (raw.tls_cert, raw.tls_key) {
+            (Some(cert), Some(key)) => Some((self.relative(cert), self.relative(key))),
+            (None, None) => None,
+            (Some(_), None) => return Err(self.invalid("tls_cert", "it stands alone", "add `tls_key`")),
+            (None, Some(_)) => return Err(self.invalid("tls_key", "it stands alone", "add `tls_cert`")),
+        };
+        let public_url = raw.public_url.map(|url| self.http_url("public_url", url)).transpose()?;
+        let journal_on_disk = match raw.journal.and_then(|journal| journal.sync).as_deref() {
+            None | Some("process") => false,
+            Some("disk") => true,
+            Some(other) => {
+                return Err(self.invalid("journal.sync", &format!("`{other}` is unknown"), "`process` or `disk`"));
+            }
+        };
+        let servers =
+            raw.servers.into_iter().map(|(name, server)| self.server(&name, server)).collect::<Result<Vec<_>, _>>()?;
+        let grants = raw.grants.into_iter().enumerate().map(|(index, grant)| self.grant(index, grant));
+        Ok(Config {
+            data: raw.data.map(|path| self.relative(path)),
+            listen,
+            public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            insecure: raw.insecure.unwrap_or(false),
+            trusted_proxy: raw.trusted_proxy.unwrap_or(false),
+            tls,
+            journal_on_disk,
+            servers,
+            grants: grants.collect::<Result<Vec<_>, _>>()?,
+        })
+    }
+
+    fn server(&self, name: &str, raw: RawServer) -> Result<DeclaredServer, Failure> {
+        let place = format!("servers.{name}");
+        let server = crate::state::server_name(name)
+            .map_err(|failure| self.invalid(&place, &failure.message, &failure.remedy))?;
+        let target = match (raw.url, raw.command) {
+            (Some(url), None) => {
+                let stdio =
+                    [("env", raw.env.is_empty()), ("env_from", raw.env_from.is_empty()), ("cwd", raw.cwd.is_none())];
+                if let Some((key, _)) = stdio.iter().find(|(_, absent)| !absent) {
+                    return Err(self.invalid(&format!("{place}.{key}"), "it is for commands", "remove it, or `url`"));
+                }
+                let headers = raw.headers.into_iter().map(|(header, value)| {
+                    let place = format!("{place}.headers.{header}");
+                    Ok((header, self.secret(&place, value)?.0))
+                });
+                Target::Url {
+                    url: self.http_url(&format!("{place}.url"), url)?,
+                    headers: headers.collect::<Result<_, Failure>>()?,
+                }
+            }
+            (None, Some(command)) => {
+                if !raw.headers.is_empty() {
+                    return Err(self.invalid(&format!("{place}.headers"), "it is for URLs", "remove it"));
+                }
+                let mut words = command.into_words().into_iter();
+                let program = words.next().filter(|word| !word.is_empty()).ok_or_else(|| {
+                    self.invalid(
+                        &format!("{place}.command"),
+                        "it is empty",
+                        "for example `[\"npx\", \"-y\", \"some-server\"]`",
+                    )
+                })?;
+                let env = raw.env.into_iter().map(|(key, value)| {
+                    let place = format!("{place}.env.{key}");
+                    Ok((key, self.secret(&place, value)?.0))
+                });
+                Target::Command {
+                    command: program,
+                    args: words.chain(raw.args).collect(),
+                    env: env.collect::<Result<_, Failure>>()?,
+                    env_from: raw.env_from,
+                    cwd: raw.cwd.map(|path| self.relative(path)),
+                }
+            }
+            (Some(_), Some(_)) => {
+                return Err(self.invalid(&place, "it has both `url` and `command`", "keep one of them"));
+            }
+            (None, None) => return Err(self.invalid(&place, "it has neither `url` nor `command`", "add one of them")),
+        };
+        Ok(DeclaredServer { name: server, target, policy: raw.policy.map(|path| self.relative(path)) })
+    }
+
+    fn grant(&self, index: usize, raw: RawGrant) -> Result<DeclaredGrant, Failure> {
+        let place = format!("grants[{index}]");
+        let server = crate::state::server_name(&raw.server)
+            .map_err(|failure| self.invalid(&format!("{place}.server"), &failure.message, &failure.remedy))?;
+        let source = match (raw.token_env, raw.token_file) {
+            (Some(env), None) => RawSecret::Env { env },
+            (None, Some(file)) => RawSecret::File { file },
+            _ => {
+                return Err(self.invalid(
+                    &place,
+                    "it needs one of `token_env` and `token_file`",
+                    "tokens don't stand in the file itself",
+                ));
+            }
+        };
+        let token = self.secret(&place, source)?;
+        if let Err(why) = crate::state::check_token(&token.0) {
+            let remedy = "for example `cg_` and the output of `openssl rand -hex 32`";
+            return Err(self.invalid(&place, why, remedy));
+        }
+        Ok(DeclaredGrant { label: raw.label, server, token, policy: raw.policy, tags: raw.tags })
+    }
+
+    fn secret(&self, place: &str, raw: RawSecret) -> Result<Secret, Failure> {
+        match raw {
+            RawSecret::Text(text) => Ok(Secret(text)),
+            RawSecret::Env { env } => {
+                self.environment.text(&env).map(|text| Secret(text.to_owned())).ok_or_else(|| {
+                    self.invalid(
+                        place,
+                        &format!("the environment variable `{env}` is unset or empty"),
+                        "set it and start again",
+                    )
+                })
+            }
+            RawSecret::File { file } => {
+                let path = self.relative(file);
+                let text = std::fs::read_to_string(&path).map_err(|error| {
+                    self.invalid(
+                        place,
+                        &format!("can't read `{}`: {error}", path.display()),
+                        "name a file that this user can read",
+                    )
+                })?;
+                match text.trim() {
+                    "" => {
+                        Err(self.invalid(place, &format!("`{}` is empty", path.display()), "write the secret into it"))
+                    }
+                    text => Ok(Secret(text.to_owned())),
+                }
+            }
+        }
+    }
+
+    fn http_url(&self, place: &str, text: String) -> Result<String, Failure> {
+        match crate::state::check_url(&text) {
+            Ok(()) => Ok(text),
+            Err(why) => {
+                Err(self.invalid(place, &format!("`{text}` {why}"), "for example `https://mcp.example.com/mcp`"))
+            }
+        }
+    }
+
+    /// Paths in a configuration file are relative to that file.
+    fn relative(&self, path: PathBuf) -> PathBuf {
+        match self.file.and_then(Path::parent) {
+            Some(directory) if path.is_relative() => directory.join(path),
+            _ => path,
+        }
+    }
+
+    fn invalid(&self, key: &str, why: &str, remedy: &str) -> Failure {
+        let file = self.file.map_or_else(|| "the environment".to_owned(), |path| format!("`{}`", path.display()));
+        Failure::cannot_run("CG3003", format!("{file}: `{key}`: {why}"), remedy)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! `up --demo`: two example servers with policies and grants, and a burst of calls to look at.
+
+mod traffic;
+
+use crate::admin::{Admin, Op};
+use crate::failure::Failure;
+use crate::state::Target;
+use crate::{commands, output};
+use callgate_fixture::{Fixture, FixtureOptions, KERNEL, PARE_DOCKER, ToolList};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where the demo lives, and what it needs.
+pub(crate) struct Demo {
+    directory: PathBuf,
+    /// Removes the directory at the end, where nobody named one.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+/// One server of the demo, ready to be called.
+struct Served {
+    name: &'static str,
+    url: String,
+    token: String,
+}
+
+impl Demo {
+    /// Finds a data directory of the demo's own: the one that was named, if it is empty, else a temporary one.
+    pub(crate) fn prepare(typed: Option<&Path>) -> Result<Self, Failure> {
+        let Some(directory) = typed else {
+            let temporary = tempfile::Builder::new().prefix("callgate-demo-").tempdir().map_err(|error| {
+                Failure::cannot_run(
+                    "CG3070",
+                    format!("can't make a temporary directory: {error}"),
+                    "name an empty one with `--data DIR`",
+                )
+            })?;
+            return Ok(Self { directory: temporary.path().to_owned(), _temporary: Some(temporary) });
+        };
+        let empty = match std::fs::read_dir(directory) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        };
+        if !empty {
+            let message =
+                format!("the demo needs a data directory of its own, and `{}` is not empty", directory.display());
+            return Err(Failure::cannot_run("CG3070", message, "leave `--data` out, or name an empty directory"));
+        }
+        Ok(Self { directory: directory.to_owned(), _temporary: None })
+    }
+
+    /// Its data directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Sets the demo up through the gateway's own operations, calls the servers through its endpoints, and prints what
+    /// there is to see. Never returns: the servers and the directory live as long as the future.
+    pub(crate) async fn show(self, admin: Arc<Admin>, url: String) {
+        let mut kernel = tokio::task::JoinSet::new();
+        match self.set_up(&admin, &url, &mut kernel).await {
+            Ok(served) => {
+                for server in &served {
+                    traffic::burst(server).await;
+                }
+                self.introduce(&served);
+            }
+            Err(failure) => output::note(&format!("error: the demo can't be set up: {failure}")),
+        }
+        std::future::pending().await
+    }
+
+    async fn set_up(
+        &self,
+        admin: &Admin,
+        url: &str,
+        kernel: &mut tokio::task::JoinSet<std::io::Result<()>>,
+    ) -> Result<[Served; 2], Failure> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(|error| unusable(&error))?;
+        let place = listener.local_addr().map_err(|error| unusable(&error))?;
+        let tools = ToolList::from_json(KERNEL).map_err(|error| unusable(&error))?;
+        let options = FixtureOptions { name: "kernel".to_owned(), ..FixtureOptions::new(tools) };
+        kernel.spawn(callgate_fixture::serve_http(listener, Fixture::new(options).map_err(|error| unusable(&error))?));
+        let program = std::env::current_exe().map_err(|error| unusable(&error))?;
+        let command = Target::Command {
+            command: program.display().to_string(),
+            args: ["fixture", "--tools", "pare-docker"].map(str::to_owned).into(),
+            env: BTreeMap::new(),
+            env_from: Vec::new(),
+            cwd: None,
+        };
+        let endpoint = Target::Url { url: format!("http://{place}/mcp"), headers: BTreeMap::new() };
+        let token = std::fs::read_to_string(self.directory.join("admin.token")).map_err(|error| unusable(&error))?;
+        let token = token.trim();
+        Ok([
+            add(admin, token, url, ("kernel", endpoint, KERNEL)).await?,
+            add(admin, token, url, ("pare-docker", command, PARE_DOCKER)).await?,
+        ])
+    }
+
+    fn introduce(&self, served: &[Served; 2]) {
+        let decisions = commands::last(&self.directory.join("journal"), 18).unwrap_or_default();
+        let mut text = String::from("\nThe last decisions, newest at the end:\n\n");
+        text.push_str(&output::table_text(&commands::HEADINGS, &decisions));
+        text.push_str("\n\nTwo servers stand behind the gateway, each with its recommended policy and one grant:\n\n");
+        for Served { name, url, token } in served {
+            text.push_str(&format!("  {name:<12} {url}\n  {:<12} Authorization: Bearer {token}\n", ""));
+        }
+        let [kernel, _] = served;
+        let data = self.directory.display();
+        text.push_str(&format!("\nCall a tool yourself:\n\n{}\n", traffic::curl(kernel)));
+        text.push_str(&format!(
+            "\nSee every decision as it is made:        callgate log --follow --data {data}\n\
+             Look at a policy:                        cat {data}/policies/kernel/default/1.json\n\
+             Publish your own, live at the next call: callgate policy publish FILE --server kernel --data {data}\n\
+             Prove that no record was changed:        callgate journal verify --data {data}\n\nCtrl-C ends the demo.",
+        ));
+        output::text(&text);
+    }
+}
+
+async fn add(
+    admin: &Admin,
+    credential: &str,
+    url: &str,
+    (name, target, list): (&'static str, Target, &str),
+) -> Result<Served, Failure> {
+    let credential = Some(credential);
+    admin.execute(Op::ServerAdd { name: name.to_owned(), target }, credential).await?;
+    let tools = crate::tool_list::tools(list.as_bytes())?;
+    let document = callgate_catalog::recommend(&tools).map_err(|error| unusable(&error))?;
+    let file = format!("the recommended policy of {name}");
+    let publish = Op::PolicyPublish { server: name.to_owned(), name: "default".to_owned(), document, file };
+    admin.execute(publish, credential).await?;
+    let mint = Op::GrantMint {
+        server: name.to_owned(),
+        label: "demo".to_owned(),
+        policy: None,
+        expires_in: None,
+        tags: BTreeMap::new(),
+    };
+    let minted = admin.execute(mint, credential).await?.tree();
+    let token = minted.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Served { name, url: format!("{url}/mcp/{name}"), token })
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> Failure {
+    Failure::cannot_run(
+        "CG3070",
+        error.to_string(),
+        "start it again; `callgate up` without `--demo` needs none of this",
+    )
+}
