@@ -1,0 +1,53 @@
+//! Measures the gateway beside nginx and no gateway, interleaved in one run. `cargo xtask bench` calls it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+mod compare;
+mod load;
+mod nginx;
+mod procfs;
+mod report;
+mod upstream;
+
+const USAGE: &str = "\
+usage: bench compare [--gateway FILE] [--calls N] [--rounds N] [--connections N] [--report FILE]
+       bench upstream";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("upstream", [])) => upstream::serve(),
+        Some(("compare", rest)) => compare::run(&options(rest)?),
+        _ => bail!("{USAGE}"),
+    }
+}
+
+fn options(arguments: &[String]) -> Result<compare::Options> {
+    let mut options = compare::Options::default();
+    for pair in arguments.chunks(2) {
+        let [name, value] = pair else { bail!("{USAGE}") };
+        let number = || value.parse::<usize>().with_context(|| format!("`{name} {value}`: a number is needed"));
+        match name.as_str() {
+            "--gateway" => options.gateway = Some(PathBuf::from(value)),
+            "--report" => options.report = Some(PathBuf::from(value)),
+            "--calls" => options.calls = number()?,
+            "--rounds" => options.rounds = number()?,
+            "--connections" => options.connections = number()?,
+            _ => bail!("unknown option `{name}`\n{USAGE}"),
+        }
+    }
+    Ok(options)
+}

@@ -1,0 +1,98 @@
+//! The tables of `docs/performance.md`.
+
+use std::fmt::Write;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::compare::{Idle, Options, Row};
+use crate::load::{Era, Seen};
+use crate::procfs;
+
+/// The whole report as Markdown.
+pub(crate) fn text(options: &Options, tables: &[(Era, Vec<Row>)], idle: Option<&Idle>, nginx: &str) -> String {
+    let mut text = String::from("# Performance\n\n");
+    let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
+    let date = date.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    // Writing into a `String` can't fail.
+    let _ = writeln!(
+        text,
+        "Written by `cargo xtask bench` on {date}: {}. Client, upstream and contender share the machine. nginx {nginx}\n\
+         (`worker_processes 2`, upstream connections kept alive, no access log); Callgate in the release profile with a\n\
+         bearer token, one `require` and one `deny_if` on arguments, one limit, and the journal on. {} rounds, contenders\n\
+         in turn; each round is {} `tools/call` over {} connections that stay open.\n",
+        procfs::machine(),
+        options.rounds,
+        options.calls,
+        options.connections,
+    );
+    text.push_str(
+        "CPU is user and system time of the contender's own processes, from `/proc/PID/stat`, for 10,000 calls: the figure\n\
+         to trust. Throughput and latency depend on what client and upstream leave of the machine.\n",
+    );
+    for (era, rows) in tables {
+        let name = match era {
+            Era::Legacy => "Revision 2025-11-25, with a session",
+            Era::Modern => "Revision 2026-07-28, stateless",
+        };
+        let _ = writeln!(text, "\n## {name}\n");
+        text.push_str("| | CPU s per 10,000 calls (median, least–most) | times nginx | calls/s | p50 µs | p99 µs | resident MB |\n");
+        text.push_str("|---|---|---|---|---|---|---|\n");
+        let base = rows.iter().find(|row| row.name.starts_with("nginx")).and_then(|row| median(&row.cpu));
+        for row in rows {
+            let _ = writeln!(text, "{}", line(row, base));
+        }
+    }
+    if let Some(idle) = idle {
+        rest(&mut text, idle);
+    }
+    text
+}
+
+fn rest(text: &mut String, idle: &Idle) {
+    let _ = writeln!(text, "\n## Idle and start\n\n| | |\n|---|---|");
+    let _ = writeln!(text, "| resident memory of the idle gateway | {:.1} MB |", megabytes(idle.resident));
+    let ready =
+        |share: f64| Seen { latencies: idle.ready.clone(), ..Seen::default() }.quantile(share).as_secs_f64() * 1e3;
+    let _ = writeln!(
+        text,
+        "| start to ready, {} starts (median, most) | {:.1} ms, {:.1} ms |",
+        idle.ready.len(),
+        ready(0.5),
+        ready(1.0)
+    );
+}
+
+fn line(row: &Row, base: Option<Duration>) -> String {
+    let cpu = median(&row.cpu).map_or_else(
+        || "–".to_owned(),
+        |middle| {
+            let least = row.cpu.iter().min().copied().unwrap_or_default();
+            let most = row.cpu.iter().max().copied().unwrap_or_default();
+            format!("{:.3} ({:.3}–{:.3})", middle.as_secs_f64(), least.as_secs_f64(), most.as_secs_f64())
+        },
+    );
+    let times = match (median(&row.cpu), base) {
+        (Some(own), Some(base)) if !base.is_zero() => format!("{:.2}", own.as_secs_f64() / base.as_secs_f64()),
+        _ => "–".to_owned(),
+    };
+    let mut rates: Vec<f64> =
+        row.seen.iter().map(|seen| seen.latencies.len() as f64 / seen.elapsed.as_secs_f64()).collect();
+    rates.sort_unstable_by(f64::total_cmp);
+    let rate = rates.get(rates.len() / 2).copied().unwrap_or_default();
+    let quantile = |share: f64| {
+        let rounds: Vec<Duration> = row.seen.iter().map(|seen| seen.quantile(share)).collect();
+        median(&rounds).unwrap_or_default().as_micros()
+    };
+    let resident = row.resident.map_or_else(|| "–".to_owned(), |bytes| format!("{:.1}", megabytes(bytes)));
+    format!("| {} | {cpu} | {times} | {rate:.0} | {} | {} | {resident} |", row.name, quantile(0.5), quantile(0.99))
+}
+
+fn median(durations: &[Duration]) -> Option<Duration> {
+    let mut sorted = durations.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied()
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}

