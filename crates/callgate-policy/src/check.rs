@@ -1,6 +1,7 @@
 //! What is hardly meant as it is written: warnings about a document by itself.
 
 mod commands;
+mod sections;
 mod shape;
 mod tools;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub(crate) fn document(reader: &mut Reader<'_>, policy: &Policy) {
     hidden_twice(reader, policy);
     look_alikes(reader, policy);
+    sections::warn(reader, policy);
     for entry in policy.entries() {
         lists_by_accident(reader, policy, entry);
         session_scope(reader, entry);

@@ -1,11 +1,14 @@
 //! The decision: one call against one policy, and the organisation's baseline. Pure and total.
 
+mod beyond;
 mod charges;
 mod conditions;
 mod entries;
 mod listing;
 mod message;
 mod subject;
+
+pub use beyond::{decide_reach, reaches};
 
 use crate::call::{Arguments, Call, Definition, Facts};
 use crate::decision::{Decision, Outcome, Place, Reason, RulePath, ShadowVerdict, Source};

@@ -63,8 +63,10 @@ pub enum Reason {
     NoPolicy,
     /// The tool is hidden.
     Hidden,
-    /// No entry lists the tool under `default: deny`.
+    /// No entry lists the tool under `default: deny`; or the server starts what no section speaks of.
     DefaultDeny,
+    /// A section for what is no tool denies the subject, or does not allow it.
+    NotAllowed,
     /// The tool's definition changed since it was pinned.
     Quarantined,
     /// The arguments can't be read, or don't match the pinned schema.
@@ -92,6 +94,7 @@ impl Reason {
             Self::NoPolicy => "no policy",
             Self::Hidden => "hidden",
             Self::DefaultDeny => "default deny",
+            Self::NotAllowed => "not allowed",
             Self::Quarantined => "quarantined",
             Self::InvalidArguments => "invalid arguments",
             Self::Require => "require",

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! decide(policy, call, facts) -> Decision              total: any input gives an answer
+//! decide_reach(policy, reach) -> Decision              the same for what is no tool: resources, prompts, and so on
 //! State::reserve(charges, now) -> Receipt or Refusal   all limits of a call, or none
 //! ```
 
@@ -21,23 +22,25 @@ pub mod operator;
 mod parse;
 pub mod path;
 mod print;
+pub mod reach;
 mod schema;
 pub mod suite;
 
 pub use call::{Arguments, Call, Client, Definition, Facts, Grant, Identity, Timestamp};
 pub use check::advise;
 pub use convert::{Converted, convert};
-pub use decide::decide;
+pub use decide::{decide, decide_reach, reaches};
 pub use decision::{Decision, Outcome, Place, Reason, RulePath, ShadowVerdict, Source};
 pub use explain::{Question, Stage, explain};
 pub use glob::Glob;
 pub use ledger::{Charge, CounterKey, Receipt, Refusal, Reserved, Settlement, State, Unit};
 pub use model::{
     Ask, AskTerms, Category, Condition, Entry, Limit, ListMode, Mode, Policy, Predicate, Problem, Problems, Scope,
-    Severity, Strategy, TestCase, Toggle, Unlisted, Window,
+    Severity, Strategy, TestCase, TestSubject, Toggle, Unlisted, Window,
 };
 pub use names::{GrantId, NameError, Organisation, ServerName};
 pub use operator::{OPERATORS, OperandError, OperandKind, Operator, OperatorInfo, Reads};
 pub use parse::{CODES, DocumentLimits};
 pub use path::{Path, PathError, Step, Subject};
+pub use reach::{Reach, ReachKind};
 pub use schema::schema;

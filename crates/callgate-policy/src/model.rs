@@ -1,8 +1,11 @@
 //! The typed document.
 
 mod rule;
+mod section;
 
-pub use rule::{Ask, AskTerms, Condition, Entry, Limit, Predicate, TestCase, Toggle};
+pub(crate) use section::{List, Pattern, Section, Sections};
+
+pub use rule::{Ask, AskTerms, Condition, Entry, Limit, Predicate, TestCase, TestSubject, Toggle};
 
 use crate::decision::{Place, RulePath};
 use crate::glob::{Glob, GlobIndex};
@@ -150,6 +153,8 @@ pub struct Policy {
     pub(crate) categories: Vec<(Category, Entry)>,
     /// Rules by name.
     pub(crate) tools: Tools,
+    /// What may be reached and started beside tools.
+    pub(crate) sections: Sections,
     /// The document's own tests.
     pub(crate) tests: Vec<TestCase>,
     /// What is hardly meant as it is written.
@@ -254,6 +259,7 @@ impl Policy {
             all_tools: None,
             categories: Vec::new(),
             tools: Tools::default(),
+            sections: Sections::default(),
             tests: Vec::new(),
             warnings: Vec::new(),
             source: Arc::new([]),
@@ -275,6 +281,7 @@ impl Policy {
             rules.extend(predicates.map(|predicate| (&predicate.rule, &predicate.place)));
             rules.extend(entry.limits.iter().map(|limit| (&limit.rule, &limit.place)));
         }
+        rules.extend(self.sections.iter().flat_map(|(_, section)| section.rules()));
         rules
     }
 
@@ -296,6 +303,11 @@ impl Policy {
     /// The document as it was read.
     pub fn source(&self) -> &[u8] {
         &self.source
+    }
+
+    /// What happens to tools that no entry lists, and to what no section speaks of.
+    pub fn unlisted(&self) -> Unlisted {
+        self.default
     }
 
     /// Which tools `tools/list` shows, hidden ones aside.
@@ -360,6 +372,7 @@ impl PartialEq for Policy {
             && self.all_tools == other.all_tools
             && self.categories == other.categories
             && self.tools.entries == other.tools.entries
+            && self.sections == other.sections
             && self.tests == other.tests
     }
 }

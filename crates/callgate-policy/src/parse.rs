@@ -8,6 +8,8 @@ mod limit;
 mod predicate;
 pub(crate) mod reader;
 mod rule_name;
+mod section;
+mod test;
 pub(crate) mod wording;
 
 use crate::check;
@@ -23,11 +25,13 @@ pub struct DocumentLimits {
     pub max_depth: usize,
     /// Entries under `tools`; 10,000 by default.
     pub max_tools: usize,
+    /// Patterns in one list of a section such as `resources`; 10,000 by default.
+    pub max_patterns: usize,
 }
 
 impl Default for DocumentLimits {
     fn default() -> Self {
-        Self { max_bytes: 1 << 20, max_depth: 64, max_tools: 10_000 }
+        Self { max_bytes: 1 << 20, max_depth: 64, max_tools: 10_000, max_patterns: 10_000 }
     }
 }
 
@@ -76,6 +80,6 @@ impl Policy {
 pub const CODES: &[&str] = &[
     "CG1001", "CG1002", "CG1003", "CG1004", "CG1005", "CG1006", "CG1007", "CG1008", "CG1009", "CG1010", "CG1011",
     "CG1012", "CG1013", "CG1014", "CG1015", "CG1016", "CG1017", "CG1101", "CG1102", "CG1103", "CG1104", "CG1105",
-    "CG1106", "CG1107", "CG1108", "CG1201", "CG1202", "CG1203", "CG1204", "CG1205", "CG1206", "CG1207", "CG1301",
-    "CG1302", "CG1303",
+    "CG1106", "CG1107", "CG1108", "CG1109", "CG1110", "CG1111", "CG1201", "CG1202", "CG1203", "CG1204", "CG1205",
+    "CG1206", "CG1207", "CG1301", "CG1302", "CG1303",
 ];

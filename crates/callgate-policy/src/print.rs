@@ -4,7 +4,8 @@ use crate::decision::Outcome;
 use crate::layout::Json;
 use crate::ledger::Unit;
 use crate::model::{
-    Ask, AskTerms, Condition, Entry, Limit, ListMode, Mode, Policy, Predicate, Strategy, TestCase, Unlisted, Window,
+    Ask, AskTerms, Condition, Entry, Limit, ListMode, Mode, Policy, Predicate, Section, Strategy, TestCase,
+    TestSubject, Unlisted, Window,
 };
 use crate::parse::duration;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ impl Policy {
         let categories = self.categories.iter().map(|(category, rules)| (category.as_str().to_owned(), entry(rules)));
         members.object("categories", categories);
         members.object("tools", self.tools.entries.iter().map(|rules| (rules.pattern.to_string(), entry(rules))));
+        for (kind, section) in self.sections.iter() {
+            members.add(kind.section(), printed(section));
+        }
         members.list("tests", self.tests.iter().map(test));
         members.json().text()
     }
@@ -87,6 +91,18 @@ impl Members {
     fn json(self) -> Json {
         Json::Object(self.0)
     }
+}
+
+fn printed(section: &Section) -> Json {
+    let mut members = Members::default();
+    members.text("description", section.description.as_ref());
+    for (key, list) in [("allow", &section.allow), ("deny", &section.deny)] {
+        if let Some(list) = list {
+            // Also where it is empty: that allows nothing.
+            members.add(key, Json::List(list.patterns.iter().map(|pattern| Json::string(&pattern.text)).collect()));
+        }
+    }
+    members.json()
 }
 
 fn entry(entry: &Entry) -> Json {
@@ -166,7 +182,10 @@ fn limit(limit: &Limit) -> Json {
 fn test(test: &TestCase) -> Json {
     let mut members = Members::default();
     members.word("name", &test.name);
-    members.word("tool", &test.tool);
+    match &test.subject {
+        TestSubject::Tool(tool) => members.word("tool", tool),
+        TestSubject::Reach(kind, subject) => members.word(kind.as_str(), subject),
+    }
     if let Some(args) = &test.args {
         members.add("args", Json::Raw(args.to_string()));
     }

@@ -3,7 +3,8 @@
 use crate::layout::Json;
 use crate::operator::{OPERATORS, OperandKind};
 use crate::parse::field::{
-    APPROVAL, CATEGORIES, CONDITION, DOCUMENT, ENTRY, Field, Kind, LIMIT, PREDICATE, RATE, Shape, TEST, TOOL,
+    APPROVAL, CATEGORIES, CONDITION, DOCUMENT, ENTRY, Field, Kind, LIMIT, PREDICATE, RATE, SECTION, Shape, TEST,
+    TEST_SUBJECTS, TOOL,
 };
 
 /// A duration as [`crate::parse::duration`] reads it, as far as a pattern can say.
@@ -11,7 +12,7 @@ const DURATION: &str = "^[0-9]{1,12}[smhd]$";
 
 /// The schema's text, as `callgate policy schema` prints it.
 pub fn schema() -> String {
-    let definitions = [&ENTRY, &TOOL, &PREDICATE, &APPROVAL, &LIMIT, &TEST, &RATE]
+    let definitions = [&ENTRY, &TOOL, &PREDICATE, &APPROVAL, &LIMIT, &SECTION, &TEST, &RATE]
         .into_iter()
         .map(|shape| (key(shape), object(shape, Vec::new())))
         .chain([(key(&CONDITION), condition())])
@@ -48,13 +49,15 @@ fn object(shape: &Shape, more: Vec<(&str, Json)>) -> Json {
 
 /// What a shape asks for beyond its single fields.
 fn alternatives(shape: &Shape) -> Option<(&'static str, Json)> {
-    let one_of = |names: [&str; 2]| {
+    let one_of = |names: &[&str]| {
         let options = names.iter().map(|name| named(vec![("required", Json::List(vec![Json::string(name)]))]));
         Json::List(options.collect())
     };
     match shape.name {
-        name if name == PREDICATE.name || name == APPROVAL.name => Some(("anyOf", one_of(["conditions", "any"]))),
-        name if name == LIMIT.name => Some(("oneOf", one_of(["window", "concurrent"]))),
+        name if name == PREDICATE.name || name == APPROVAL.name => Some(("anyOf", one_of(&["conditions", "any"]))),
+        name if name == LIMIT.name => Some(("oneOf", one_of(&["window", "concurrent"]))),
+        name if name == SECTION.name => Some(("anyOf", one_of(&["allow", "deny"]))),
+        name if name == TEST.name => Some(("oneOf", one_of(TEST_SUBJECTS))),
         _ => None,
     }
 }

@@ -1,9 +1,11 @@
 //! The tests inside a document (policy language section 8).
 
 use crate::call::{Arguments, Definition, Timestamp};
+use crate::decide::decide_reach;
 use crate::decision::{Decision, Outcome};
 use crate::explain::{Question, Stage, explain};
-use crate::model::{Policy, TestCase};
+use crate::model::{Policy, TestCase, TestSubject};
+use crate::reach::Reach;
 use callgate_json::Limits;
 use std::sync::Arc;
 
@@ -66,12 +68,15 @@ pub fn run<'d>(policy: &Policy, definition: impl Fn(&str) -> Option<&'d Definiti
         line: test.place.line,
         expected: test.expect,
         expected_rule: test.rule.clone(),
-        got: play(policy, test, definition(&test.tool)),
+        got: match &test.subject {
+            TestSubject::Tool(tool) => play(policy, test, tool, definition(tool)),
+            TestSubject::Reach(kind, subject) => Ok(decide_reach(Some(policy), None, Reach { kind: *kind, subject })),
+        },
     };
     Report { tests: policy.tests.iter().map(run_one).collect() }
 }
 
-fn play(policy: &Policy, test: &TestCase, definition: Option<&Definition>) -> Result<Decision, String> {
+fn play(policy: &Policy, test: &TestCase, tool: &str, definition: Option<&Definition>) -> Result<Decision, String> {
     let now = match &test.at {
         Some(text) => match text.parse::<jiff::Timestamp>() {
             Ok(moment) => Timestamp(moment.as_millisecond()),
@@ -87,7 +92,6 @@ fn play(policy: &Policy, test: &TestCase, definition: Option<&Definition>) -> Re
         Some(Ok(value)) => Arguments::Value(value),
         Some(Err(error)) => Arguments::Unreadable(error.clone()),
     };
-    let question =
-        Question { policy: Some(policy), baseline: None, tool: &test.tool, arguments, definition, calls: test.calls };
+    let question = Question { policy: Some(policy), baseline: None, tool, arguments, definition, calls: test.calls };
     Ok(explain(&question, &stage))
 }

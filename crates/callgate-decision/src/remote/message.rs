@@ -221,6 +221,7 @@ fn reason(word: &str) -> Result<Reason, WireError> {
         Reason::NoPolicy,
         Reason::Hidden,
         Reason::DefaultDeny,
+        Reason::NotAllowed,
         Reason::Quarantined,
         Reason::InvalidArguments,
         Reason::Require,

@@ -6,7 +6,7 @@ use super::{conditions, odd_characters, skeleton};
 use crate::call::Definition;
 use crate::decision::Place;
 use crate::glob::Glob;
-use crate::model::{Condition, Entry, Limit, Policy, Problem, Severity};
+use crate::model::{Condition, Entry, Limit, Policy, Problem, Severity, TestSubject};
 use crate::operator::Reads;
 use crate::parse::wording::{nearest, quoted, shown};
 use crate::path::{Path, Step};
@@ -74,7 +74,10 @@ impl Advice {
     fn names(&mut self, policy: &Policy, tools: &[Tool<'_>]) {
         let hidden = policy.hide.patterns.iter().map(|(name, place)| (name, place));
         let listed = policy.tools.entries.iter().map(|entry| (&entry.pattern, &entry.place));
-        let tested = policy.tests.iter().map(|test| (&test.tool, &test.place));
+        let tested = policy.tests.iter().filter_map(|test| match &test.subject {
+            TestSubject::Tool(tool) => Some((tool, &test.place)),
+            TestSubject::Reach(..) => None,
+        });
         for (name, place) in hidden.chain(listed).chain(tested) {
             let glob = Glob::new(name);
             if tools.iter().any(|tool| glob.matches(tool.name)) {

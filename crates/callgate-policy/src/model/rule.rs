@@ -5,6 +5,7 @@ use crate::decision::{Outcome, Place, RulePath};
 use crate::ledger::Unit;
 use crate::operator::Operator;
 use crate::path::Path;
+use crate::reach::ReachKind;
 use callgate_json::Decimal;
 use std::sync::Arc;
 
@@ -140,8 +141,8 @@ pub struct Limit {
 pub struct TestCase {
     /// What the test shows.
     pub(crate) name: Arc<str>,
-    /// The tool that is called.
-    pub(crate) tool: Arc<str>,
+    /// What is called or reached for.
+    pub(crate) subject: TestSubject,
     /// The arguments as canonical JSON, an object; `None` where the call has none.
     pub(crate) args: Option<Arc<str>>,
     /// How many identical calls are made at one moment, from 1; the last one is judged.
@@ -156,6 +157,15 @@ pub struct TestCase {
     pub(crate) grant: Option<Arc<str>>,
     /// Where the test stands.
     pub(crate) place: Place,
+}
+
+/// What a test asks about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TestSubject {
+    /// Calls of this tool.
+    Tool(Arc<str>),
+    /// A resource, prompt, sampling, elicitation or root, by its subject.
+    Reach(ReachKind, Arc<str>),
 }
 
 impl PartialEq for Entry {
@@ -222,7 +232,7 @@ impl PartialEq for TestCase {
     /// Equal tests, wherever they stand.
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
-            && self.tool == other.tool
+            && self.subject == other.subject
             && self.args == other.args
             && self.calls == other.calls
             && self.expect == other.expect

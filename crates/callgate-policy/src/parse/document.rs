@@ -1,12 +1,11 @@
 //! The document's own level.
 
-use super::field::{CATEGORIES, DOCUMENT, ENTRY, TEST, TOOL};
-use super::reader::{Fields, Reader, count};
+use super::field::{CATEGORIES, DOCUMENT, ENTRY, TOOL};
+use super::reader::{Fields, Reader};
 use super::wording::{shown, suggestion};
-use super::{entry, limit};
-use crate::decision::Outcome;
-use crate::model::{Category, Entry, Hide, ListMode, Policy, TestCase, Tools, Unlisted};
-use callgate_json::{Pointer, Value, canonical};
+use super::{entry, limit, section, test};
+use crate::model::{Category, Entry, Hide, ListMode, Policy, Tools, Unlisted};
+use callgate_json::{Pointer, Value};
 use std::sync::Arc;
 
 /// Reads the whole document. The policy must not be used where the reader has errors.
@@ -28,7 +27,8 @@ pub(super) fn read(reader: &mut Reader<'_>, value: &Value<'_>) -> Policy {
     policy.all_tools = all_tools(reader, &fields);
     policy.categories = categories(reader, &fields);
     policy.tools = tools(reader, &fields, &mut policy.hide);
-    policy.tests = tests(reader, &fields);
+    policy.sections = section::read(reader, &fields);
+    policy.tests = test::read(reader, &fields);
     limit::contradictions(reader, &policy);
     policy
 }
@@ -109,37 +109,4 @@ fn tools(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, hide: &mut Hide) -> T
         }
     }
     tools
-}
-
-fn tests(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Vec<TestCase> {
-    let mut tests = Vec::new();
-    let Some((list, pointer)) = fields.get("tests") else {
-        return tests;
-    };
-    for (index, value) in list.as_array().unwrap_or_default().iter().enumerate() {
-        let at = pointer.index(index);
-        let Some(test) = reader.object(value, &at, &TEST) else {
-            continue;
-        };
-        let (Some(name), Some(tool)) = (test.shared("name"), test.shared("tool")) else {
-            continue;
-        };
-        let expect = match test.text("expect") {
-            Some("allow") => Outcome::Allow,
-            Some("approve") => Outcome::Approve,
-            _ => Outcome::Deny,
-        };
-        tests.push(TestCase {
-            name,
-            tool,
-            args: test.get("args").map(|(args, _)| canonical(args).into()),
-            calls: test.get("calls").and_then(|(calls, _)| count(calls)).unwrap_or(1),
-            expect,
-            rule: test.shared("rule"),
-            at: test.shared("at"),
-            grant: test.shared("grant"),
-            place: reader.place(&at, value.span.start),
-        });
-    }
-    tests
 }

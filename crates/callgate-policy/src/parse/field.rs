@@ -103,6 +103,9 @@ pub(crate) const CATEGORIES: &[&str] = &["read", "write", "execute", "destructiv
 /// The windows that have names.
 pub(crate) const WINDOWS: &[&str] = &["minute", "hour", "day", "week", "month"];
 
+/// The fields of a test that say what it asks about; it has one of them.
+pub(crate) const TEST_SUBJECTS: &[&str] = &["tool", "resource", "prompt", "sampling", "elicitation", "root"];
+
 const DESCRIPTION: Field = Field::new("description", Kind::Text, "Free text for readers; no rule looks at it.");
 const MODE: Field = Field::new(
     "mode",
@@ -172,9 +175,47 @@ pub(crate) const DOCUMENT: Shape = Shape {
             Kind::ByTool(&TOOL),
             "Rules by tool name or pattern. An entry, also an empty one, lists the tools that it matches.",
         ),
+        Field::new(
+            "resources",
+            Kind::Object(&SECTION),
+            "Which resources may be read and subscribed to, and are listed, by URI; templates by their `uriTemplate`.",
+        ),
+        Field::new("prompts", Kind::Object(&SECTION), "Which prompts may be got, and are listed, by name."),
+        Field::new(
+            "sampling",
+            Kind::Object(&SECTION),
+            "Which sampling the server may ask for, by the model hints' names. Without it `default` decides.",
+        ),
+        Field::new(
+            "elicitation",
+            Kind::Object(&SECTION),
+            "What the server may ask the user for: `form`, or by the URL that the user is sent to. Without it \
+             `default` decides.",
+        ),
+        Field::new(
+            "roots",
+            Kind::Object(&SECTION),
+            "Which of the client's roots the server is told about, by URI. Without it `default` decides.",
+        ),
         Field::new("flows", Kind::NotEnforced, "Rules over the history of calls: not enforced by this version."),
         RESULTS,
         Field::new("tests", Kind::List(&TEST), "What the policy is supposed to do, checked before it is published."),
+    ],
+};
+
+/// A section for what is no tool.
+pub(crate) const SECTION: Shape = Shape {
+    name: "section",
+    about: "What may be reached or started beside tools. At least one of the two lists.",
+    fields: &[
+        DESCRIPTION,
+        Field::new(
+            "allow",
+            Kind::Names,
+            "Names and patterns, one of which has to match; `*` is any run of characters. Empty allows nothing, and \
+             without the list everything is allowed that is not denied.",
+        ),
+        Field::new("deny", Kind::Names, "Names and patterns of what is denied, also where it is allowed."),
     ],
 };
 
@@ -305,10 +346,16 @@ pub(crate) const LIMIT: Shape = Shape {
 /// A member of `tests`.
 pub(crate) const TEST: Shape = Shape {
     name: "test",
-    about: "Identical calls made at one moment, and what the last of them has to meet.",
+    about: "Identical calls made at one moment, and what the last of them has to meet; or one thing that is reached \
+            for beside tools.",
     fields: &[
         Field::new("name", Kind::Name, "What the test shows.").required(),
-        Field::new("tool", Kind::Name, "The tool that is called.").required(),
+        Field::new("tool", Kind::Name, "The tool that is called."),
+        Field::new("resource", Kind::Name, "The URI of a resource, or a `uriTemplate`, in place of a tool."),
+        Field::new("prompt", Kind::Name, "The name of a prompt, in place of a tool."),
+        Field::new("sampling", Kind::Text, "The name of a model hint, in place of a tool; empty for none."),
+        Field::new("elicitation", Kind::Name, "`form` or the URL of an elicitation, in place of a tool."),
+        Field::new("root", Kind::Name, "The URI of a root, in place of a tool."),
         Field::new("args", Kind::Arguments, "The arguments of each call; none by default."),
         Field::new("calls", Kind::Count(MOST_CALLS), "How many calls are made; 1 by default. The last one is judged."),
         Field::new("grant", Kind::Name, "The label of the calling grant."),

@@ -1,6 +1,6 @@
 //! The words of messages: suggestions, lists, kinds.
 
-use super::field::{APPROVAL, CONDITION, DOCUMENT, Field, Kind, LIMIT, PREDICATE, TOOL};
+use super::field::{APPROVAL, CONDITION, DOCUMENT, Field, Kind, LIMIT, PREDICATE, SECTION, TOOL};
 use callgate_json::Value;
 
 /// The nearest known name, or all of them.
@@ -75,6 +75,7 @@ pub(crate) fn misplaced(key: &str) -> Option<&'static str> {
         (&APPROVAL, "in a member of `approve_if`"),
         (&CONDITION, "in a member of `conditions`"),
         (&LIMIT, "in a member of `limits`"),
+        (&SECTION, "in a section such as `resources`"),
     ];
     homes.into_iter().find(|(shape, _)| shape.field(key).is_some()).map(|(_, home)| home)
 }
