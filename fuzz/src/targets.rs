@@ -2,9 +2,11 @@
 
 mod jsonrpc_framer;
 mod policy_parser;
-mod stream_reader;
+mod sse_reader;
+mod stdio_reader;
 
 use crate::runner::Target;
 
 /// Every target.
-pub(crate) const ALL: &[Target] = &[policy_parser::TARGET, jsonrpc_framer::TARGET, stream_reader::TARGET];
+pub(crate) const ALL: &[Target] =
+    &[policy_parser::TARGET, jsonrpc_framer::TARGET, sse_reader::TARGET, stdio_reader::TARGET];

@@ -1,6 +1,6 @@
 //! The checks that make a JSON object a JSON-RPC message.
 
-use crate::fold::is_case_twin;
+use crate::fold::{folds_to_camel, is_case_twin};
 use crate::frame_error::{FrameError, FrameErrorKind};
 use crate::id::RequestId;
 use crate::message::{Limits, Message, MessageKind, Sender};
@@ -11,6 +11,8 @@ use callgate_json::{Member, Value};
 const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 /// The members of `tools/call` parameters that decide what runs, in lower case.
 const CALL_PARAMS: [&str; 4] = ["name", "arguments", "task", "_meta"];
+/// The parameters that continue a request, and are looked at or changed on their way.
+const RETRY_PARAMS: [&str; 2] = ["inputResponses", "requestState"];
 const NOTIFICATIONS: &str = "notifications/";
 
 struct Parts<'t, 'a> {
@@ -127,6 +129,9 @@ fn check_params(method: Method, params: Option<&Value<'_>>) -> Result<(), FrameE
     if let Some(meta) = params.and_then(|params| params.get("_meta")).filter(|meta| !meta.is_object()) {
         return wrong(format!("`params._meta` must be an object, not {}", article(meta.type_name())));
     }
+    for key in RETRY_PARAMS {
+        refuse_case_twins(params.map(Value::members).unwrap_or_default(), key)?;
+    }
     if method != Method::ToolsCall {
         return Ok(());
     }
@@ -192,6 +197,14 @@ pub(crate) fn refuse_twins(members: &[Member<'_>], names: &[&str]) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Refuses keys that a reader which ignores case would take for `name`, which may be written with capitals.
+pub(crate) fn refuse_case_twins(members: &[Member<'_>], name: &str) -> Result<(), FrameError> {
+    let twin = members.iter().find(|member| member.key != name && folds_to_camel(&member.key, name));
+    let Some(member) = twin else { return Ok(()) };
+    let reason = format!("a key at byte {} could be taken for `{name}`; write it exactly", member.key_span.start);
+    Err(FrameError::new(FrameErrorKind::AmbiguousKey, reason))
 }
 
 fn article(type_name: &str) -> String {

@@ -3,7 +3,17 @@
 /// Whether `text` is not `name`, but equal to it for a reader that ignores case. Go's `encoding/json` is one, and it
 /// also takes `ſ` for `s` and the Kelvin sign for `k`. `name` must be lower-case ASCII, `_` allowed.
 pub(crate) fn is_case_twin(text: &str, name: &str) -> bool {
-    text != name && text.chars().map(fold).eq(name.chars())
+    text != name && folds_to(text, name)
+}
+
+/// Whether `text` is `name`, which is in lower case, for a reader that ignores case.
+pub(crate) fn folds_to(text: &str, name: &str) -> bool {
+    text.chars().map(fold).eq(name.chars())
+}
+
+/// The same for a `name` that may have capitals.
+pub(crate) fn folds_to_camel(text: &str, name: &str) -> bool {
+    text.chars().map(fold).eq(name.chars().map(|ch| ch.to_ascii_lowercase()))
 }
 
 fn fold(ch: char) -> char {

@@ -1,5 +1,6 @@
 //! Why a message is refused before any policy looks at it.
 
+use crate::lines::LineTooLong;
 use crate::write::{error_response, unsupported_version_data};
 use callgate_json::ErrorKind;
 
@@ -50,6 +51,8 @@ pub enum FrameErrorKind {
     HeaderMismatch,
     /// The protocol version is not one of the known ones.
     UnsupportedVersion,
+    /// A method that earlier revisions had, and the message's own has not.
+    Removed,
 }
 
 impl FrameErrorKind {
@@ -68,6 +71,7 @@ impl FrameErrorKind {
             Self::Meta => "meta",
             Self::HeaderMismatch => "header mismatch",
             Self::UnsupportedVersion => "unsupported version",
+            Self::Removed => "removed method",
         }
     }
 
@@ -86,6 +90,7 @@ impl FrameErrorKind {
             Self::Meta => "CG2010",
             Self::HeaderMismatch => "CG2011",
             Self::UnsupportedVersion => "CG2012",
+            Self::Removed => "CG2015",
         }
     }
 }
@@ -147,17 +152,28 @@ impl FrameError {
             FrameErrorKind::Params | FrameErrorKind::Meta => codes::INVALID_PARAMS,
             FrameErrorKind::HeaderMismatch => codes::HEADER_MISMATCH,
             FrameErrorKind::UnsupportedVersion => codes::UNSUPPORTED_VERSION,
+            FrameErrorKind::Removed => codes::METHOD_NOT_FOUND,
         }
     }
 
-    /// The HTTP status: 413 for what is too large, else 400.
+    /// The HTTP status: 413 for what is too large, 404 for a method that is no more, else 400.
     pub fn status(&self) -> u16 {
-        if self.kind == FrameErrorKind::TooLarge { 413 } else { 400 }
+        match self.kind {
+            FrameErrorKind::TooLarge => 413,
+            FrameErrorKind::Removed => 404,
+            _ => 400,
+        }
     }
 
     /// The JSON-RPC error response that answers the message.
     pub fn to_response(&self) -> Vec<u8> {
         error_response(self.id(), self.code(), &self.message, self.data.as_deref())
+    }
+}
+
+impl From<LineTooLong> for FrameError {
+    fn from(error: LineTooLong) -> Self {
+        Self::new(FrameErrorKind::TooLarge, error.to_string())
     }
 }
 

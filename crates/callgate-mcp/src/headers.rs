@@ -3,7 +3,7 @@
 use crate::frame_error::{FrameError, FrameErrorKind};
 use crate::header_params::{HeaderParam, HeaderParams, Mirrored};
 use crate::message::{Message, MessageKind};
-use crate::method::{Method, is_task_method};
+use crate::method::Method;
 use crate::revision::META_PROTOCOL_VERSION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -79,7 +79,8 @@ fn name_source(method: Method) -> Option<&'static str> {
     match method {
         Method::ToolsCall | Method::PromptsGet => Some("name"),
         Method::ResourcesRead => Some("uri"),
-        task if is_task_method(task) => Some("taskId"),
+        // The revision that has these headers has no `tasks/result`.
+        Method::TasksGet | Method::TasksUpdate | Method::TasksCancel => Some("taskId"),
         _ => None,
     }
 }

@@ -11,10 +11,11 @@ pub struct LineReader {
     /// How much of the buffer is known to hold no line end.
     scanned: usize,
     max_line: usize,
-    failed: bool,
+    /// The rest of a line that was too long is still to come.
+    skipping: bool,
 }
 
-/// A line that is longer than it may be. The stream can't be used any further.
+/// A line that is longer than it may be. It is skipped to its end; what follows can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a line is longer than {limit} bytes; the peer must send smaller messages, or the limit be raised")]
 pub struct LineTooLong {
@@ -32,29 +33,33 @@ impl LineTooLong {
 impl LineReader {
     /// A reader of lines of at most `max_line` bytes, line end not counted.
     pub fn new(max_line: usize) -> Self {
-        Self { buffer: BytesMut::new(), scanned: 0, max_line, failed: false }
+        Self { buffer: BytesMut::new(), scanned: 0, max_line, skipping: false }
     }
 
     /// Takes the next chunk.
     pub fn push(&mut self, chunk: &[u8]) {
-        if !self.failed {
-            self.buffer.extend_from_slice(chunk);
-        }
+        let Some(end) = memchr(b'\n', chunk).filter(|_| self.skipping) else {
+            if !self.skipping {
+                self.buffer.extend_from_slice(chunk);
+            }
+            return;
+        };
+        self.skipping = false;
+        self.buffer.extend_from_slice(chunk.get(end + 1..).unwrap_or_default());
     }
 
-    /// The next whole line without its end, `None` until more bytes come.
+    /// The next whole line without its end, `None` until more bytes come. A line that is too long is an error once.
     pub fn next_line(&mut self) -> Result<Option<Bytes>, LineTooLong> {
         loop {
-            if self.failed {
-                return Err(LineTooLong { limit: self.max_line });
-            }
             let unscanned = self.buffer.get(self.scanned..).unwrap_or_default();
             let Some(end) = memchr(b'\n', unscanned).map(|at| at + self.scanned) else {
                 self.scanned = self.buffer.len();
                 // One more byte is allowed: it may be the carriage return of the line's end.
                 if self.scanned > self.max_line + 1 {
-                    self.fail();
-                    continue;
+                    self.skipping = true;
+                    self.buffer = BytesMut::new();
+                    self.scanned = 0;
+                    return Err(LineTooLong { limit: self.max_line });
                 }
                 return Ok(None);
             };
@@ -65,8 +70,7 @@ impl LineReader {
                 line.truncate(end - 1);
             }
             if line.len() > self.max_line {
-                self.fail();
-                continue;
+                return Err(LineTooLong { limit: self.max_line });
             }
             if line.iter().any(|byte| !byte.is_ascii_whitespace()) {
                 return Ok(Some(line.freeze()));
@@ -77,11 +81,6 @@ impl LineReader {
     /// What is left when the stream ends: a line that was cut off, and no message.
     pub fn finish(self) -> Bytes {
         self.buffer.freeze()
-    }
-
-    fn fail(&mut self) {
-        self.failed = true;
-        self.buffer = BytesMut::new();
     }
 }
 

@@ -108,9 +108,23 @@ impl Method {
     }
 }
 
-/// Whether the method is one of `tasks/…`, whose `taskId` is mirrored in `Mcp-Name`.
+/// Whether the method is one of `tasks/…` that name a task in `taskId`.
 pub fn is_task_method(method: Method) -> bool {
     matches!(method, Method::TasksGet | Method::TasksResult | Method::TasksUpdate | Method::TasksCancel)
+}
+
+/// Whether revision 2026-07-28 removed the request (MCP 2026-07-28 "Key Changes").
+pub(crate) fn is_removed_method(method: Method) -> bool {
+    matches!(
+        method,
+        Method::Initialize
+            | Method::Ping
+            | Method::SetLevel
+            | Method::ResourcesSubscribe
+            | Method::ResourcesUnsubscribe
+            | Method::TasksResult
+            | Method::TasksList
+    )
 }
 
 /// What is wrong with a method's name, or the method.

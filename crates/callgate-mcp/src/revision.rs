@@ -3,7 +3,7 @@
 use crate::frame_error::{FrameError, FrameErrorKind};
 use crate::headers::{Headers, MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
 use crate::message::{Message, MessageKind};
-use crate::method::Method;
+use crate::method::{Method, is_removed_method};
 use callgate_json::Value;
 use std::fmt;
 
@@ -190,16 +190,29 @@ fn meta_version<'m>(message: &'m Message<'_>) -> Result<Option<&'m str>, FrameEr
 }
 
 fn modern(version: &str, message: &Message<'_>) -> Result<Revision, FrameError> {
-    let revision = Revision::parse(version).ok_or_else(|| FrameError::unsupported(version, &Revision::ALL))?;
-    if revision.era() == Era::Legacy {
-        // A legacy revision has no version in `_meta`: offering it again would send the client in circles.
-        return Err(FrameError::unsupported(version, &Revision::MODERN));
+    // A legacy revision has no version in `_meta`: offering one here would send the client in circles.
+    let revision = Revision::parse(version).filter(|revision| revision.era() == Era::Modern);
+    let revision = revision.ok_or_else(|| FrameError::unsupported(version, &Revision::MODERN))?;
+    if let Some(removed) = message.method().name().filter(|_| is_removed_method(message.method())) {
+        let reason = format!("revision {revision} has no `{removed}`: {}", instead_of(message.method()));
+        return Err(FrameError::new(FrameErrorKind::Removed, reason));
     }
     let capabilities = message.meta(META_CLIENT_CAPABILITIES).is_some_and(Value::is_object);
     if message.kind() == MessageKind::Request && !capabilities {
         return Err(missing_meta(META_CLIENT_CAPABILITIES));
     }
     Ok(revision)
+}
+
+/// What the modern revision has in place of a method that it removed.
+fn instead_of(method: Method) -> &'static str {
+    match method {
+        Method::Initialize => "send the request itself, or leave out its `_meta`",
+        Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => "use `subscriptions/listen`",
+        Method::SetLevel => "put the level into the `_meta` of each request",
+        Method::TasksResult => "use `tasks/get`",
+        _ => "nothing takes its place",
+    }
 }
 
 fn missing_meta(key: &str) -> FrameError {

@@ -9,7 +9,7 @@
 )]
 
 use callgate_mcp::{
-    Batches, CacheScope, Era, FilterError, Filtered, Incoming, Limits, Message, ResponseOutcome, Rewrite,
+    Batches, CacheScope, Era, FilterError, Filtered, Incoming, Limits, ListKind, Message, ResponseOutcome, Rewrite,
     error_response, filter_tools, outcome, parse_client, parse_server, request, result_response, tool_refusal,
 };
 use proptest::prelude::*;
@@ -82,11 +82,11 @@ fn a_list_that_cannot_be_read_is_an_error() {
         assert!(matches!(filter(&list, &["hidden"]), Err(FilterError::Unreadable(_))), "{list}");
     }
     for none in [r#"{"tools":{}}"#, r#"{"tools":null}"#, "{}", "[]", "null"] {
-        assert_eq!(filter(&result(none), &[]), Err(FilterError::NoTools), "{none}");
+        assert_eq!(filter(&result(none), &[]), Err(FilterError::NoList(ListKind::Tools)), "{none}");
     }
     for nameless in [r#"[{"name":"a"},{}]"#, r#"[{"name":"a"},"b"]"#, r#"[{"name":"a"},{"name":1}]"#] {
         let list = result(&format!("{{\"tools\":{nameless}}}"));
-        assert_eq!(filter(&list, &[]), Err(FilterError::Nameless { index: 1 }), "{nameless}");
+        assert_eq!(filter(&list, &[]), Err(FilterError::Nameless { kind: ListKind::Tools, index: 1 }), "{nameless}");
     }
     assert_eq!(filter(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, &[]), Err(FilterError::NoResponse));
     let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no tools"}}"#;

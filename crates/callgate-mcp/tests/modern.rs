@@ -48,7 +48,7 @@ fn the_era_is_told_from_meta_headers_and_method() {
     let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#;
     let note = r#"{"jsonrpc":"2.0","method":"notifications/vendor"}"#;
     let answer = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
-    let no_capabilities = r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+    let no_capabilities = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
     let modern = "mcp-protocol-version: 2026-07-28";
     let (known, legacy, unknown) = (meta("\"2026-07-28\""), meta("\"2025-11-25\""), meta("\"1900-01-01\""));
     let number = meta("20260728");
@@ -89,13 +89,27 @@ fn an_unsupported_version_lists_the_supported_ones() {
     let error = detect_stdio(&one(body)).unwrap_err();
     assert_eq!(
         String::from_utf8(error.to_response()).unwrap(),
-        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version `1900-01-01` is not supported here; use one of 2026-07-28, 2025-11-25, 2025-06-18, 2025-03-26, 2024-11-05","data":{"supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"requested":"1900-01-01"}}}"#
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"protocol version `1900-01-01` is not supported here; use one of 2026-07-28","data":{"supported":["2026-07-28"],"requested":"1900-01-01"}}}"#
     );
+    let plain = one(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+    let error = detect(&headers(&["mcp-protocol-version: 1900-01-01"]), &plain).unwrap_err();
+    assert!(String::from_utf8(error.to_response()).unwrap().contains(r#""supported":["2026-07-28","2025-11-25""#));
+}
+
+#[test]
+fn what_the_modern_revision_removed_is_not_found() {
+    let removed = ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
+    for method in removed.into_iter().chain(["tasks/list", "tasks/result"]) {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{META}}}}}"#);
+        let error = detect(&headers(&["mcp-protocol-version: 2026-07-28"]), &one(&body)).unwrap_err();
+        assert_eq!((error.kind(), error.code(), error.status()), (Kind::Removed, -32601, 404), "{method}");
+        assert_eq!(detect_stdio(&one(&body)).unwrap_err().kind(), Kind::Removed, "{method}");
+    }
 }
 
 #[test]
 fn stdio_has_no_headers() {
-    let modern = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{{META}}}}}"#);
+    let modern = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{{META}}}}}"#);
     assert_eq!(detect_stdio(&one(&modern)), Ok(Some(Opening::Modern(Revision::V2026_07_28))));
     let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize"}"#;
     assert_eq!(detect_stdio(&one(initialize)), Ok(Some(Opening::Initialize(""))));
@@ -126,7 +140,8 @@ fn headers_must_say_what_the_body_says() {
     let no_uri = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{{{META}}}}}"#);
     let note = r#"{"jsonrpc":"2.0","method":"notifications/vendor"}"#;
     let (safe, odd) = (call("safe"), call("=?base64?x?="));
-    let table: [(&str, &[&str], bool); 18] = [
+    let result = task.replace("tasks/get", "tasks/result");
+    let table: [(&str, &[&str], bool); 19] = [
         (&safe, &["mcp-method: tools/call", "mcp-name: safe"], true),
         (&safe, &["mcp-method: tools/call", "mcp-name: =?base64?c2FmZQ==?="], true),
         (&safe, &["mcp-method: tools/call", "mcp-name: exec"], false),
@@ -143,6 +158,8 @@ fn headers_must_say_what_the_body_says() {
         (&no_uri, &["mcp-method: resources/read", "mcp-name: x"], false),
         (&task, &["mcp-method: tasks/get", "mcp-name: t1"], true),
         (&task, &["mcp-method: tasks/get", "mcp-name: t2"], false),
+        // The modern revision has no such method, so no rule about its name either.
+        (&result, &["mcp-method: tasks/result"], true),
         (&list, &["mcp-method: tools/list"], true),
         (note, &[], true),
     ];

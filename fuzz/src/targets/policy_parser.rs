@@ -1,7 +1,9 @@
 //! Policy documents: any bytes give an answer, and what can be read prints back to itself.
 
 use crate::runner::Target;
-use callgate_policy::{Definition, Policy, Severity, advise, convert};
+use callgate_policy::{
+    Definition, Outcome, Policy, Reach, ReachKind, Severity, advise, convert, decide_reach, reaches,
+};
 
 pub(crate) const TARGET: Target = Target {
     name: "policy-parser",
@@ -47,6 +49,10 @@ pub(crate) const TARGET: Target = Target {
         "\"spend_limit\": \"$5/day\"",
         "\"action\": \"hide\"",
         "\"concurrent\": true",
+        "\"resources\": {",
+        "\"elicitation\": {\"allow\": [",
+        "\"deny\": [\"file:///a/%2e*\"]",
+        "https://*.example:443/",
         "\"window\": \"90s\"",
         "\\ud800",
         "\\u0000",
@@ -73,6 +79,12 @@ fn run(input: &[u8]) {
             let tool =
                 Definition { name: "exec".to_owned(), input_schema: Some(schema.to_owned()), ..Definition::default() };
             advise(&policy, &[tool]);
+            let subject = String::from_utf8_lossy(input);
+            for kind in [ReachKind::Resource, ReachKind::Prompt, ReachKind::Sampling, ReachKind::Elicitation] {
+                let reach = Reach { kind, subject: &subject };
+                let decided = decide_reach(Some(&policy), None, reach).outcome == Outcome::Allow;
+                assert!(decided == reaches(Some(&policy), None, reach), "two answers to one question");
+            }
         }
         Err(problems) => {
             let told = problems.0.iter().any(|problem| problem.severity == Severity::Error);
