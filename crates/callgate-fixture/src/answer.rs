@@ -1,231 +1,220 @@
-//! The server behind both transports: a message in, an answer out.
+//! What is answered to each method.
 
-use crate::call::{Call, LATEST_LEGACY, LEGACY, MODERN};
+use crate::call::{LATEST_LEGACY, LEGACY, MODERN};
 use crate::example::example;
-use crate::listen::Listeners;
-use crate::log::MessageLog;
-use crate::options::{Behaviour, Eras, FixtureError, FixtureOptions, ToolList};
+use crate::exchange::{Ending, Exchange, Outcome};
+use crate::options::{Behaviour, Eras};
+use crate::{listen, misbehave, probe, prompts, resources, tasks};
 use serde_json::{Value, json};
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-/// A running fixture. Clones are the same fixture.
-#[derive(Clone, Debug)]
-pub struct Fixture {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    options: FixtureOptions,
-    log: MessageLog,
-    tools: Mutex<ToolList>,
-    calls: AtomicU64,
-    sessions: Mutex<HashSet<String>>,
-    session_count: AtomicU64,
-    listeners: Listeners,
-}
-
-/// An answer and the HTTP status that goes with it.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) json: String,
-}
-
-impl Fixture {
-    /// Makes a fixture and opens its log.
-    pub fn new(options: FixtureOptions) -> Result<Self, FixtureError> {
-        let inner = Inner {
-            log: MessageLog::open(options.log.as_deref())?,
-            tools: Mutex::new(options.tools.clone()),
-            calls: AtomicU64::new(0),
-            sessions: Mutex::default(),
-            session_count: AtomicU64::new(0),
-            listeners: Listeners::default(),
-            options,
-        };
-        Ok(Self { inner: Arc::new(inner) })
-    }
-
-    /// Serves other tools from now on and tells everyone who listens.
-    pub fn replace_tools(&self, tools: ToolList) {
-        *self.inner.tools.lock().unwrap_or_else(PoisonError::into_inner) = tools;
-        self.inner.listeners.tools_changed();
-    }
-
-    /// How many `tools/call` requests have arrived.
-    pub fn calls(&self) -> u64 {
-        self.inner.calls.load(Ordering::SeqCst)
-    }
-
-    /// How many sessions are open.
-    pub fn sessions(&self) -> usize {
-        self.lock_sessions().len()
-    }
-
-    /// Forgets every session, as a restart would.
-    pub fn forget_sessions(&self) {
-        self.lock_sessions().clear();
-    }
-
-    pub(crate) fn options(&self) -> &FixtureOptions {
-        &self.inner.options
-    }
-
-    pub(crate) fn log(&self) -> &MessageLog {
-        &self.inner.log
-    }
-
-    pub(crate) fn listeners(&self) -> &Listeners {
-        &self.inner.listeners
-    }
-
-    pub(crate) fn open_session(&self) -> String {
-        let number = self.inner.session_count.fetch_add(1, Ordering::SeqCst) + 1;
-        let id = format!("fixture-{}-{number}", std::process::id());
-        self.lock_sessions().insert(id.clone());
-        id
-    }
-
-    pub(crate) fn has_session(&self, id: &str) -> bool {
-        self.lock_sessions().contains(id)
-    }
-
-    pub(crate) fn end_session(&self, id: &str) -> bool {
-        self.lock_sessions().remove(id)
-    }
-
-    fn lock_sessions(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Answers a request.
-    pub(crate) async fn answer(&self, call: &Call) -> Answer {
-        let modern = match call.is_modern(self.inner.options.eras) {
-            Ok(modern) => modern,
-            Err((code, message)) => {
-                let supported: Vec<&str> = self.versions();
-                let data = json!({"supported": supported, "requested": call.version()});
-                let error = json!({"code": code, "message": message, "data": data});
-                return failure(call, 400, &error);
-            }
-        };
-        match call.method() {
-            "initialize" => success(call, false, self.initialize(call)),
-            "server/discover" if modern => success(call, true, self.discover()),
-            "ping" => success(call, modern, json!({})),
-            "tools/list" => self.list(call, modern),
-            "tools/call" => self.run(call, modern).await,
-            unknown => {
-                let error = json!({"code": -32601, "message": format!("unknown method `{unknown}`")});
-                failure(call, if modern { 404 } else { 200 }, &error)
-            }
+/// Answers a request; a fault may have its way before.
+pub(crate) async fn answer(exchange: &mut Exchange) -> Ending {
+    let eras = exchange.fixture.options().eras;
+    exchange.modern = match exchange.call.is_modern(eras) {
+        Ok(modern) => modern,
+        Err((code, message)) => {
+            let data = json!({"supported": versions(eras), "requested": requested(exchange)});
+            return Ending::refused(code, message, &data);
         }
+    };
+    let method = exchange.call.method().to_owned();
+    if let Some(fault) = exchange.fixture.fault(&method)
+        && let Some(ending) = misbehave::misbehave(exchange, fault).await
+    {
+        return ending;
     }
-
-    fn versions(&self) -> Vec<&'static str> {
-        match self.inner.options.eras {
-            Eras::Modern => vec![MODERN],
-            Eras::Legacy => LEGACY.to_vec(),
-            Eras::Both => [MODERN].into_iter().chain(LEGACY).collect(),
-        }
-    }
-
-    fn server_info(&self) -> Value {
-        json!({"name": self.inner.options.name, "version": env!("CARGO_PKG_VERSION")})
-    }
-
-    fn initialize(&self, call: &Call) -> Value {
-        let requested = call.param("protocolVersion").and_then(Value::as_str);
-        let version = LEGACY.iter().find(|version| Some(**version) == requested).unwrap_or(&LATEST_LEGACY);
-        json!({
-            "protocolVersion": version,
-            "capabilities": {"tools": {"listChanged": true}},
-            "serverInfo": self.server_info(),
-        })
-    }
-
-    fn discover(&self) -> Value {
-        json!({
-            "supportedVersions": self.versions(),
-            "capabilities": {"tools": {"listChanged": true}},
-            "_meta": {"io.modelcontextprotocol/serverInfo": self.server_info()},
-            "ttlMs": 60_000,
-            "cacheScope": "public",
-        })
-    }
-
-    fn list(&self, call: &Call, modern: bool) -> Answer {
-        let tools = self.inner.tools.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let tools = tools.tools();
-        let cursor = call.param("cursor").filter(|cursor| !cursor.is_null());
-        let start = match cursor.map(|cursor| cursor.as_str()?.strip_prefix("from-")?.parse::<usize>().ok()) {
-            None => 0,
-            Some(Some(start)) if start <= tools.len() => start,
-            Some(_) => return failure(call, 200, &json!({"code": -32602, "message": "unknown cursor"})),
-        };
-        let end = self.inner.options.page_size.map_or(tools.len(), |size| tools.len().min(start + size.max(1)));
-        let page: Vec<&str> = tools.get(start..end).unwrap_or_default().iter().map(|tool| tool.json.as_str()).collect();
-        let mut result = format!("{{\"tools\":[{}]", page.join(","));
-        if end < tools.len() {
-            result.push_str(&format!(",\"nextCursor\":\"from-{end}\""));
-        }
-        if modern {
-            result.push_str(",\"resultType\":\"complete\",\"ttlMs\":60000,\"cacheScope\":\"public\"");
-        }
-        result.push('}');
-        Answer { status: 200, json: format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{result}}}", call.id()) }
-    }
-
-    async fn run(&self, call: &Call, modern: bool) -> Answer {
-        let options = &self.inner.options;
-        let number = self.inner.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        if !options.delay.is_zero() {
-            tokio::time::sleep(options.delay).await;
-        }
-        let name = call.param("name").and_then(Value::as_str).unwrap_or_default();
-        let tool = {
-            let tools = self.inner.tools.lock().unwrap_or_else(PoisonError::into_inner);
-            tools.tools().iter().find(|tool| tool.name == name).cloned()
-        };
-        if let Some(change) = options.list_change.as_ref().filter(|change| change.after_calls == number) {
-            self.replace_tools(change.tools.clone());
-        }
-        let Some(tool) = tool else {
-            return failure(call, 200, &json!({"code": -32602, "message": format!("unknown tool `{name}`")}));
-        };
-        let text = json!({"name": name, "arguments": call.param("arguments").unwrap_or(&json!({}))}).to_string();
-        let mut result = json!({"content": [{"type": "text", "text": text}]});
-        match options.behaviours.get(name) {
-            Some(Behaviour::Error(code)) => {
-                return failure(call, 200, &json!({"code": code, "message": "the tool is set to fail"}));
-            }
-            Some(Behaviour::ToolError) => insert(&mut result, "isError", json!(true)),
-            None => {
-                if let Some(schema) = &tool.output_schema {
-                    insert(&mut result, "structuredContent", example(schema));
-                }
-            }
-        }
-        success(call, modern, result)
+    match dispatch(exchange, &method).await {
+        Ok(result) => complete(exchange, result),
+        Err(ending) => ending,
     }
 }
 
-fn insert(result: &mut Value, key: &str, value: Value) {
-    if let Some(members) = result.as_object_mut() {
+/// A result as it is sent: the modern era wants its type, and the probe says who it is.
+pub(crate) fn complete(exchange: &Exchange, mut result: Value) -> Ending {
+    if exchange.modern {
+        if result.get("resultType").is_none() {
+            insert(&mut result, "resultType", json!("complete"));
+        }
+        if exchange.fixture.options().probe {
+            let meta = result.as_object_mut().map(|members| members.entry("_meta").or_insert_with(|| json!({})));
+            if let Some(meta) = meta {
+                insert(meta, "io.modelcontextprotocol/serverInfo", server_info(exchange));
+            }
+        }
+    }
+    Ending::Result(result.to_string())
+}
+
+async fn dispatch(exchange: &mut Exchange, method: &str) -> Outcome {
+    let modern = exchange.modern;
+    match method {
+        "initialize" if !modern => Ok(initialize(exchange)),
+        "server/discover" if modern => Ok(discover(exchange)),
+        "ping" => Ok(json!({})),
+        "tools/list" => list(exchange),
+        "tools/call" => call(exchange).await,
+        "subscriptions/listen" if modern => listen::listen(exchange).await,
+        _ if !exchange.fixture.options().probe => Err(unknown(exchange, method)),
+        "logging/setLevel" if !modern => {
+            let level = exchange.call.param("level").and_then(Value::as_str).unwrap_or_default();
+            let is_level = exchange.peer.set_level(level);
+            if is_level { Ok(json!({})) } else { Err(Ending::fail(-32602, format!("`{level}` is no level"))) }
+        }
+        "resources/list" | "resources/templates/list" | "resources/read" => resources::serve(exchange, method).await,
+        "resources/subscribe" | "resources/unsubscribe" if !modern => resources::serve(exchange, method).await,
+        "prompts/list" | "prompts/get" | "completion/complete" => prompts::serve(exchange, method).await,
+        "tasks/get" | "tasks/cancel" => tasks::serve(exchange, method).await,
+        "tasks/result" | "tasks/list" if !modern => tasks::serve(exchange, method).await,
+        "tasks/update" if modern => tasks::serve(exchange, method).await,
+        _ => Err(unknown(exchange, method)),
+    }
+}
+
+fn unknown(exchange: &Exchange, method: &str) -> Ending {
+    let error = json!({"code": -32601, "message": format!("unknown method `{method}`")});
+    Ending::Fail { status: if exchange.modern { 404 } else { 200 }, error }
+}
+
+fn versions(eras: Eras) -> Vec<&'static str> {
+    match eras {
+        Eras::Modern => vec![MODERN],
+        Eras::Legacy => LEGACY.to_vec(),
+        Eras::Both => [MODERN].into_iter().chain(LEGACY).collect(),
+    }
+}
+
+fn requested(exchange: &Exchange) -> Option<&str> {
+    exchange.call.version().or_else(|| exchange.call.param("protocolVersion")?.as_str())
+}
+
+fn server_info(exchange: &Exchange) -> Value {
+    json!({"name": exchange.fixture.options().name, "version": env!("CARGO_PKG_VERSION")})
+}
+
+fn initialize(exchange: &Exchange) -> Value {
+    let requested = exchange.call.param("protocolVersion").and_then(Value::as_str);
+    let version = LEGACY.iter().find(|version| Some(**version) == requested).unwrap_or(&LATEST_LEGACY);
+    let capabilities = exchange.call.param("capabilities").cloned().unwrap_or_default();
+    exchange.peer.introduce(version, capabilities);
+    let mut result = json!({
+        "protocolVersion": version,
+        "capabilities": capabilities_of(exchange),
+        "serverInfo": server_info(exchange),
+    });
+    if exchange.fixture.options().probe {
+        insert(&mut result, "instructions", json!("Every tool does what its name says."));
+        insert(&mut result, "x-fixture", json!("kept"));
+    }
+    result
+}
+
+fn discover(exchange: &Exchange) -> Value {
+    json!({
+        "supportedVersions": versions(exchange.fixture.options().eras),
+        "capabilities": capabilities_of(exchange),
+        "_meta": {"io.modelcontextprotocol/serverInfo": server_info(exchange)},
+        "ttlMs": 60_000,
+        "cacheScope": "public",
+    })
+}
+
+fn capabilities_of(exchange: &Exchange) -> Value {
+    let mut capabilities = json!({"tools": {"listChanged": true}});
+    if !exchange.fixture.options().probe {
+        return capabilities;
+    }
+    let more = [
+        ("resources", json!({"subscribe": true, "listChanged": true})),
+        ("prompts", json!({"listChanged": true})),
+        ("completions", json!({})),
+        ("logging", json!({})),
+        ("experimental", json!({"fixture": {"kept": true}})),
+        match exchange.modern {
+            true => ("extensions", json!({tasks::TASKS_EXTENSION: {}})),
+            false => ("tasks", json!({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}})),
+        },
+    ];
+    for (key, value) in more {
+        insert(&mut capabilities, key, value);
+    }
+    capabilities
+}
+
+/// The part of a list that a request asks for, and the cursor of the next; `Err` for an unknown cursor.
+pub(crate) fn page<'l, T>(exchange: &Exchange, list: &'l [T]) -> Result<(&'l [T], Option<String>), Ending> {
+    let cursor = exchange.call.param("cursor").filter(|cursor| !cursor.is_null());
+    let start = match cursor.map(|cursor| cursor.as_str()?.strip_prefix("from-")?.parse::<usize>().ok()) {
+        None => 0,
+        Some(Some(start)) if start <= list.len() => start,
+        Some(_) => return Err(Ending::fail(-32602, "unknown cursor")),
+    };
+    let end = exchange.fixture.options().page_size.map_or(list.len(), |size| list.len().min(start + size.max(1)));
+    let next = (end < list.len()).then(|| format!("from-{end}"));
+    Ok((list.get(start..end).unwrap_or_default(), next))
+}
+
+/// `tools/list`, put together as text, so that the definitions stay as they were given.
+fn list(exchange: &Exchange) -> Outcome {
+    let mut tools = exchange.fixture.tools().tools().to_vec();
+    if exchange.fixture.extra().tools {
+        tools.extend(probe::extra());
+    }
+    let (page, next) = page(exchange, &tools)?;
+    let page: Vec<&str> = page.iter().map(|tool| tool.json.as_str()).collect();
+    let mut result = format!("{{\"tools\":[{}]", page.join(","));
+    if let Some(next) = next {
+        result.push_str(&format!(",\"nextCursor\":\"{next}\""));
+    }
+    if exchange.modern {
+        result.push_str(",\"resultType\":\"complete\",\"ttlMs\":60000,\"cacheScope\":\"public\"");
+    }
+    if exchange.fixture.options().probe {
+        result.push_str(",\"x-fixture\":\"kept\"");
+    }
+    result.push('}');
+    Err(Ending::Result(result))
+}
+
+async fn call(exchange: &mut Exchange) -> Outcome {
+    let fixture = exchange.fixture.clone();
+    let options = fixture.options();
+    let number = fixture.count_call();
+    if !options.delay.is_zero() {
+        tokio::time::sleep(options.delay).await;
+    }
+    let name = exchange.call.param("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut tool = fixture.tools().tools().iter().find(|tool| tool.name == name).cloned();
+    if let Some(change) = options.list_change.as_ref().filter(|change| change.after_calls == number) {
+        fixture.replace_tools(change.tools.clone());
+    }
+    if fixture.extra().tools && tool.is_none() {
+        tool = probe::extra().filter(|extra| extra.name == name);
+    }
+    let Some(tool) = tool else { return Err(Ending::fail(-32602, format!("unknown tool `{name}`"))) };
+    if options.probe
+        && let Some(outcome) = probe::call(exchange, &name).await
+    {
+        return outcome;
+    }
+    if options.sse && exchange.outlet.has_head() && exchange.call.takes_events {
+        exchange.progress(1, 1);
+    }
+    let text = json!({"name": name, "arguments": exchange.call.param("arguments").unwrap_or(&json!({}))}).to_string();
+    let mut result = json!({"content": [{"type": "text", "text": text}]});
+    match options.behaviours.get(&name) {
+        Some(Behaviour::Error(code)) => return Err(Ending::fail(*code, "the tool is set to fail")),
+        Some(Behaviour::ToolError) => insert(&mut result, "isError", json!(true)),
+        None => {
+            if let Some(schema) = &tool.output_schema {
+                insert(&mut result, "structuredContent", example(schema));
+            }
+        }
+    }
+    Ok(result)
+}
+
+pub(crate) fn insert(object: &mut Value, key: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
         members.insert(key.into(), value);
     }
-}
-
-fn success(call: &Call, modern: bool, mut result: Value) -> Answer {
-    if modern {
-        insert(&mut result, "resultType", json!("complete"));
-    }
-    Answer { status: 200, json: json!({"jsonrpc": "2.0", "id": call.id(), "result": result}).to_string() }
-}
-
-pub(crate) fn failure(call: &Call, status: u16, error: &Value) -> Answer {
-    Answer { status, json: json!({"jsonrpc": "2.0", "id": call.id(), "error": error}).to_string() }
 }

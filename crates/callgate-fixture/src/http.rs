@@ -1,36 +1,36 @@
 //! The fixture over Streamable HTTP, at every path.
 
-use crate::answer::{Answer, Fixture, failure};
-use crate::call::{Call, Kind, LEGACY, MODERN};
+pub(crate) mod headers;
+pub(crate) mod reply;
+
+use crate::call::{Call, Kind, MODERN};
+use crate::exchange::{Ending, Exchange};
+use crate::fixture::Fixture;
 use crate::options::Eras;
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use crate::outlet::{Framing, Outlet};
+use crate::peer::Peer;
+use headers::{SESSION, VERSION, mismatch, session};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use reply::{Guard, Reply, begin, events, plain, refusal, refused, whole};
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-const SESSION: &str = "mcp-session-id";
-const VERSION: &str = "mcp-protocol-version";
+/// The number of a session's stream that belongs to no request.
+const STANDALONE: u64 = 0;
 
 /// Serves until the future is dropped, which closes every connection.
 pub async fn serve_http(listener: TcpListener, fixture: Fixture) -> io::Result<()> {
     let mut connections = JoinSet::new();
     loop {
-        let (stream, _) = tokio::select! {
-            accepted = listener.accept() => accepted?,
-            Some(_) = connections.join_next() => continue,
-        };
-        // Small answers go out at once.
-        stream.set_nodelay(true)?;
+        let stream = next(&listener, &mut connections).await?;
         let fixture = fixture.clone();
         connections.spawn(async move {
             let service = service_fn(|request| respond(&fixture, request));
@@ -41,180 +41,150 @@ pub async fn serve_http(listener: TcpListener, fixture: Fixture) -> io::Result<(
     }
 }
 
-/// A body that is there, or that comes event by event.
-enum Reply {
-    Whole(Option<Bytes>),
-    Events(UnboundedReceiver<String>),
-}
-
-impl Body for Reply {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match self.get_mut() {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Events(receiver) => receiver.poll_recv(cx).map(|message| {
-                message.map(|json| Ok(Frame::data(Bytes::from(format!("event: message\ndata: {json}\n\n")))))
-            }),
+/// The next connection. Small answers go out at once on it.
+pub(crate) async fn next(listener: &TcpListener, connections: &mut JoinSet<()>) -> io::Result<TcpStream> {
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let (stream, _) = accepted?;
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Some(_) = connections.join_next() => {}
         }
     }
 }
 
 async fn respond(fixture: &Fixture, request: Request<Incoming>) -> Result<Response<Reply>, Infallible> {
     let (parts, body) = request.into_parts();
-    let Ok(body) = body.collect().await else {
-        return Ok(plain(StatusCode::BAD_REQUEST, "the body broke off"));
-    };
+    let Ok(body) = body.collect().await else { return Ok(plain(400, "the body broke off")) };
     let body = body.to_bytes();
     if fixture.log().note(parts.method.as_str(), Some(&parts.headers), &body).is_err() {
-        return Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "the message log can't be written"));
+        return Ok(plain(500, "the message log can't be written"));
     }
+    let has_sessions = fixture.options().eras != Eras::Modern;
     Ok(match parts.method {
         Method::POST => post(fixture, &parts.headers, &body).await,
-        Method::GET => get(fixture, &parts.headers),
-        Method::DELETE => match session(fixture, &parts.headers) {
-            Ok(id) => {
-                fixture.end_session(id);
-                plain(StatusCode::OK, "")
+        Method::GET if has_sessions => get(fixture, &parts.headers),
+        Method::DELETE if has_sessions => match session(fixture, &parts.headers) {
+            Ok(peer) => {
+                fixture.end_session(&peer.id);
+                plain(200, "")
             }
-            Err((status, why)) => plain(status, why),
+            Err((status, code, why)) => refusal(status, code, why),
         },
-        _ => plain(StatusCode::METHOD_NOT_ALLOWED, "POST, GET or DELETE"),
+        _ => plain(405, "this method is not served here"),
     })
 }
 
 async fn post(fixture: &Fixture, headers: &HeaderMap, body: &[u8]) -> Response<Reply> {
     let message: Value = match serde_json::from_slice(body) {
         Ok(message) => message,
-        Err(error) => {
-            let error = json!({"jsonrpc": "2.0", "error": {"code": -32700, "message": error.to_string()}});
-            return whole(StatusCode::BAD_REQUEST, error.to_string());
-        }
+        Err(error) => return refusal(400, -32700, &error.to_string()),
     };
     if let Value::Array(messages) = message {
         return batch(fixture, headers, messages).await;
     }
-    let call = Call { message };
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let takes_events = accepts.is_some_and(|accept| accept.contains("text/event-stream"));
+    let call = Call { message, takes_events };
     let eras = fixture.options().eras;
     let modern = call.version() == Some(MODERN) && eras != Eras::Legacy;
-    if let Some(refusal) = check_headers(headers, &call).filter(|_| eras != Eras::Legacy) {
-        return answer(refusal);
+    let says_modern = headers.get(VERSION).is_some_and(|version| version == MODERN);
+    if eras != Eras::Legacy
+        && (call.version().is_some() || (eras == Eras::Modern && says_modern))
+        && let Some(why) = mismatch(fixture, headers, &call)
+    {
+        return refused(400, &call.id(), &json!({"code": -32020, "message": why}));
     }
     let needs_session = !modern && call.method() != "initialize" && eras != Eras::Modern;
-    if let Some((status, why)) = session(fixture, headers).err().filter(|_| needs_session) {
-        return plain(status, why);
-    }
+    let peer = match session(fixture, headers) {
+        Ok(peer) if needs_session => Some(peer),
+        Err((status, code, why)) if needs_session => return refusal(status, code, why),
+        _ => None,
+    };
     match call.kind() {
-        Kind::Notification | Kind::Response => plain(StatusCode::ACCEPTED, ""),
-        Kind::Other => plain(StatusCode::BAD_REQUEST, "no JSON-RPC message"),
-        Kind::Request if modern && call.method() == "subscriptions/listen" => {
-            events(fixture.listeners().add(Some(call.id())))
+        Kind::Notification | Kind::Response => {
+            if let Some(peer) = &peer {
+                fixture.take(peer, call);
+            }
+            plain(202, "")
         }
-        Kind::Request => request(fixture, headers, &call).await,
+        Kind::Other => refusal(400, -32600, "no JSON-RPC message"),
+        Kind::Request => request(fixture, peer, call, modern).await,
     }
 }
 
-async fn request(fixture: &Fixture, headers: &HeaderMap, call: &Call) -> Response<Reply> {
-    let answered = fixture.answer(call).await;
-    let opens = call.method() == "initialize" && answered.status == 200;
-    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let streams = fixture.options().sse && accepts.is_some_and(|accept| accept.contains("text/event-stream"));
-    let mut response = if streams && answered.status == 200 {
-        let (sender, receiver) = unbounded_channel();
-        if let Some(token) = call.progress_token() {
-            let params = json!({"progressToken": token, "progress": 1, "total": 1});
-            let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params});
-            // The receiver is in this function: sending can't fail.
-            let _ = sender.send(progress.to_string());
-        }
-        let _ = sender.send(answered.json);
-        events(receiver)
-    } else {
-        answer(answered)
+async fn request(fixture: &Fixture, session: Option<Arc<Peer>>, call: Call, modern: bool) -> Response<Reply> {
+    let opens = call.method() == "initialize";
+    let framing = match &session {
+        Some(peer) => Framing::Numbered { stream: peer.next_stream(), primes: peer.takes_priming() },
+        None => Framing::Events,
     };
-    if opens && let Ok(id) = http::HeaderValue::from_str(&fixture.open_session()) {
-        response.headers_mut().insert(SESSION, id);
+    let (outlet, mut pieces) = Outlet::new(framing, true);
+    let outlet = Arc::new(outlet);
+    let peer = match session {
+        Some(peer) => {
+            peer.keep(Arc::clone(&outlet));
+            peer
+        }
+        None if opens => {
+            let standalone = Framing::Numbered { stream: STANDALONE, primes: true };
+            fixture.new_session(Outlet::detached(standalone, true))
+        }
+        None => Arc::new(Peer::new(String::new(), Arc::clone(&outlet))),
+    };
+    let running = fixture.spawn(Exchange::new(fixture, &peer, outlet, call, modern));
+    // In the legacy era a request outlives its connection, and the answer is there for whoever comes back.
+    let guard = modern.then(|| Guard(running));
+    let Some(first) = pieces.recv().await else {
+        let none = pieces;
+        return events(none);
+    };
+    let mut response = begin(first, pieces, guard);
+    if opens && !modern && peer.is_introduced() {
+        peer.listen();
+        fixture.open_session(&peer);
+        if let Ok(id) = HeaderValue::from_str(&peer.id) {
+            response.headers_mut().insert(SESSION, id);
+        }
     }
     response
 }
 
 async fn batch(fixture: &Fixture, headers: &HeaderMap, messages: Vec<Value>) -> Response<Reply> {
-    if let Err((status, why)) = session(fixture, headers) {
-        return plain(status, why);
-    }
+    let peer = match session(fixture, headers) {
+        Ok(peer) => peer,
+        Err((status, code, why)) => return refusal(status, code, why),
+    };
     let mut answers = Vec::new();
     for message in messages {
-        let call = Call { message };
-        if call.kind() == Kind::Request {
-            answers.push(fixture.answer(&call).await.json);
-        }
+        let call = Call::new(message);
+        let Some(call) = fixture.take(&peer, call) else { continue };
+        let id = call.id();
+        let outlet = Arc::new(Outlet::detached(Framing::Events, true));
+        let mut exchange = Exchange::new(fixture, &peer, outlet, call, false);
+        let ending: Ending = crate::answer::answer(&mut exchange).await;
+        answers.extend(ending.message(&id).map(|(_, json)| json));
     }
     if answers.is_empty() {
-        return plain(StatusCode::ACCEPTED, "");
+        return plain(202, "");
     }
-    whole(StatusCode::OK, format!("[{}]", answers.join(",")))
+    whole(200, format!("[{}]", answers.join(",")))
 }
 
+/// Opens the stream of a session that belongs to no request, or picks one up again.
 fn get(fixture: &Fixture, headers: &HeaderMap) -> Response<Reply> {
-    match session(fixture, headers) {
-        Ok(_) => events(fixture.listeners().add(None)),
-        Err((status, why)) => plain(status, why),
-    }
-}
-
-/// The session that the request belongs to, or why there is none.
-fn session<'h>(fixture: &Fixture, headers: &'h HeaderMap) -> Result<&'h str, (StatusCode, &'static str)> {
-    let version = headers.get(VERSION).map(|version| version.to_str().unwrap_or_default());
-    if version.is_some_and(|version| !LEGACY.contains(&version)) {
-        return Err((StatusCode::BAD_REQUEST, "unsupported protocol version"));
-    }
-    let Some(id) = headers.get(SESSION).and_then(|id| id.to_str().ok()) else {
-        return Err((StatusCode::BAD_REQUEST, "the session id is missing"));
+    let peer = match session(fixture, headers) {
+        Ok(peer) => peer,
+        Err((status, code, why)) => return refusal(status, code, why),
     };
-    if fixture.has_session(id) { Ok(id) } else { Err((StatusCode::NOT_FOUND, "no such session")) }
-}
-
-/// The checks that a modern server owes (headers equal the body), in the plain cases.
-fn check_headers(headers: &HeaderMap, call: &Call) -> Option<Answer> {
-    call.version()?;
-    let name = match call.method() {
-        "tools/call" | "prompts/get" => call.param("name"),
-        "resources/read" => call.param("uri"),
-        _ => None,
+    let Some(last) = headers.get("last-event-id").and_then(|id| id.to_str().ok()) else {
+        return events(peer.standalone.attach(None));
     };
-    let mirrored =
-        [(VERSION, call.version()), ("mcp-method", Some(call.method())), ("mcp-name", name.and_then(Value::as_str))];
-    for (header, body) in mirrored {
-        let value = headers.get(header).and_then(|value| value.to_str().ok());
-        let encoded = value.is_some_and(|value| value.starts_with("=?base64?"));
-        if body.is_some() && value != body && !encoded {
-            let error = json!({"code": -32020, "message": format!("header mismatch: {header}")});
-            return Some(failure(call, 400, &error));
-        }
-    }
-    None
-}
-
-fn answer(answer: Answer) -> Response<Reply> {
-    whole(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK), answer.json)
-}
-
-fn whole(status: StatusCode, json: String) -> Response<Reply> {
-    build(status, "application/json", Reply::Whole(Some(json.into())))
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Reply> {
-    build(status, "text/plain", Reply::Whole(Some(text.into()).filter(|text: &Bytes| !text.is_empty())))
-}
-
-fn events(receiver: UnboundedReceiver<String>) -> Response<Reply> {
-    build(StatusCode::OK, "text/event-stream", Reply::Events(receiver))
-}
-
-fn build(status: StatusCode, kind: &'static str, body: Reply) -> Response<Reply> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
-    response
+    let found = last.split_once('-').and_then(|(stream, index)| {
+        let stream = peer.stream(stream.parse().ok()?)?;
+        Some(stream.attach(Some(index.parse().ok()?)))
+    });
+    found.map_or_else(|| refusal(400, -32600, "Invalid event ID"), events)
 }

@@ -31,13 +31,8 @@ impl MessageLog {
 
     /// Notes a message. `how` is `stdio` or the HTTP method; `text` is exactly what came, unreadable bytes replaced.
     pub(crate) fn note(&self, how: &str, headers: Option<&http::HeaderMap>, text: &[u8]) -> io::Result<()> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.sequence += 1;
-        let sequence = inner.sequence;
-        let Some(file) = inner.file.as_mut() else { return Ok(()) };
         let message: Value = serde_json::from_slice(text).unwrap_or(Value::Null);
         let mut line = json!({
-            "sequence": sequence,
             "how": how,
             "method": message.get("method"),
             "tool": message.pointer("/params/name"),
@@ -46,6 +41,24 @@ impl MessageLog {
         });
         if let (Some(headers), Some(line)) = (headers, line.as_object_mut()) {
             line.insert("headers".into(), headers_json(headers));
+        }
+        self.write(line)
+    }
+
+    /// Notes something that is no message: that a request was cancelled, that a signal came.
+    pub(crate) fn event(&self, event: &str, id: &Value, tool: Option<&Value>, text: &str) {
+        let line = json!({"how": "event", "event": event, "method": null, "tool": tool, "id": id, "text": text});
+        // What a test then misses in the log says enough.
+        let _ = self.write(line);
+    }
+
+    fn write(&self, mut line: Value) -> io::Result<()> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.sequence += 1;
+        let sequence = inner.sequence;
+        let Some(file) = inner.file.as_mut() else { return Ok(()) };
+        if let Some(line) = line.as_object_mut() {
+            line.insert("sequence".into(), sequence.into());
         }
         let mut bytes = line.to_string().into_bytes();
         bytes.push(b'\n');

@@ -1,5 +1,6 @@
 //! What a fixture serves and how it behaves.
 
+use crate::fault::FaultPlan;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ pub struct ToolList {
 pub(crate) struct Tool {
     pub(crate) name: String,
     pub(crate) json: String,
+    pub(crate) input_schema: Option<serde_json::Value>,
     pub(crate) output_schema: Option<serde_json::Value>,
 }
 
@@ -66,9 +68,10 @@ impl Tool {
     fn from_json(text: &str) -> Result<Self, FixtureError> {
         let mut value: serde_json::Value = serde_json::from_str(text)?;
         let name = value.get("name").and_then(|name| name.as_str()).ok_or(FixtureError::Shape)?.to_owned();
+        let input_schema = value.get_mut("inputSchema").map(serde_json::Value::take);
         let output_schema = value.get_mut("outputSchema").map(serde_json::Value::take);
         // A raw line end can stand between the tokens of valid JSON only, and stdio has one line per message.
-        Ok(Self { name, json: text.replace(['\n', '\r'], ""), output_schema })
+        Ok(Self { name, json: text.replace(['\n', '\r'], ""), input_schema, output_schema })
     }
 }
 
@@ -125,8 +128,17 @@ pub struct FixtureOptions {
     ///
     /// A line has `sequence` (from 1), `how` (`stdio` or the HTTP method), `method`, `tool` and `id` as the fixture
     /// reads them (null where there is none), `text` (the message as it came) and, over HTTP, `headers` (name to list
-    /// of values).
+    /// of values). A line with `how` = `event` is about something that is no message; it has `event`: `begun` (a call
+    /// of `slow` runs), `cancelled` (a request was stopped; `text` says whether by a message or because its client has
+    /// gone), `signal` or `input_ended`.
     pub log: Option<PathBuf>,
+    /// Serve the features behind the list `probe` as well: its tools do what their names say, and there are resources,
+    /// prompts, completion, log messages and tasks.
+    pub probe: bool,
+    /// What goes wrong. The first that fits a request strikes.
+    pub faults: Vec<FaultPlan>,
+    /// Where the fault `redirect` leads.
+    pub redirect_to: String,
 }
 
 impl FixtureOptions {
@@ -142,6 +154,15 @@ impl FixtureOptions {
             list_change: None,
             eras: Eras::default(),
             log: None,
+            probe: false,
+            faults: Vec::new(),
+            redirect_to: "http://169.254.169.254/".into(),
         }
+    }
+
+    /// A fixture with the tools of the list `probe` and everything that goes with them.
+    pub fn probe() -> Result<Self, FixtureError> {
+        let tools = ToolList::from_json(crate::PROBE)?;
+        Ok(Self { probe: true, ..Self::new(tools) })
     }
 }

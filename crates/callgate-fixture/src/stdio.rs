@@ -1,118 +1,99 @@
 //! The fixture over stdio: one message per line.
 
-use crate::answer::Fixture;
-use crate::call::{Call, Kind, MODERN};
+use crate::call::Call;
+use crate::exchange::Exchange;
+use crate::fixture::Fixture;
+use crate::outlet::{Framing, Outlet, Piece};
+use crate::peer::Peer;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
 
 /// Serves standard input and output until the input ends.
 pub async fn serve_stdio(fixture: Fixture) -> io::Result<()> {
     serve_lines(fixture, tokio::io::stdin(), tokio::io::stdout()).await
 }
 
-/// Serves lines until the input ends and every request is answered.
+/// Serves lines until the input ends and every request is answered that needs nothing more from the client.
 pub async fn serve_lines(
     fixture: Fixture,
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
-    let (sender, receiver) = unbounded_channel();
-    let reading = read(fixture, input, sender);
-    let (read, written) = tokio::join!(reading, write(receiver, output));
-    read.and(written)
+    let (outlet, pieces) = Outlet::new(Framing::Lines, false);
+    let outlet = Arc::new(outlet);
+    let peer = Arc::new(Peer::new("stdio".into(), Arc::clone(&outlet)));
+    fixture.listeners().add_peer(&peer);
+    let is_stubborn = fixture.clone();
+    let reading = read(fixture, &peer, input);
+    let writing = write(pieces, output);
+    tokio::pin!(reading, writing);
+    // A connection that breaks ends everything, whether there is more to read or not.
+    let served = tokio::select! {
+        read = &mut reading => {
+            outlet.end();
+            read.and(writing.await)
+        }
+        written = &mut writing => written,
+    };
+    if is_stubborn.is_stubborn() {
+        std::future::pending::<()>().await;
+    }
+    served
 }
 
-/// Writes until every sender is gone.
-async fn write(mut lines: UnboundedReceiver<String>, mut output: impl AsyncWrite + Unpin) -> io::Result<()> {
-    while let Some(mut line) = lines.recv().await {
-        line.push('\n');
-        output.write_all(line.as_bytes()).await?;
+/// Writes until the outlet ends.
+async fn write(mut pieces: UnboundedReceiver<Piece>, mut output: impl AsyncWrite + Unpin) -> io::Result<()> {
+    while let Some(piece) = pieces.recv().await {
+        match piece {
+            Piece::Bytes(bytes, taken) => {
+                output.write_all(&bytes).await?;
+                drop(taken);
+            }
+            Piece::Whole(_, bytes) => output.write_all(&bytes).await?,
+            Piece::Head(_) => {}
+            Piece::Abort => return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it was told to die")),
+        }
         output.flush().await?;
     }
     Ok(())
 }
 
-async fn read(fixture: Fixture, input: impl AsyncRead + Unpin, sender: UnboundedSender<String>) -> io::Result<()> {
-    // Changes of the list go through a channel of their own, so that they don't keep the output open.
-    let (changes, mut changed) = unbounded_channel();
-    let mut state = Connection { fixture, sender, changes, running: JoinSet::new(), by_id: HashMap::new() };
+async fn read(fixture: Fixture, peer: &Arc<Peer>, input: impl AsyncRead + Unpin) -> io::Result<()> {
+    let mut running = JoinSet::new();
     let mut lines = BufReader::new(input).split(b'\n');
-    loop {
-        tokio::select! {
-            line = lines.next_segment() => match line? {
-                Some(line) => state.line(&line)?,
-                None => break,
-            },
-            Some(change) = changed.recv() => state.send(change),
-        }
+    while let Some(line) = lines.next_segment().await? {
+        take(&fixture, peer, line.trim_ascii(), &mut running)?;
+        while running.try_join_next().is_some() {}
     }
-    while state.running.join_next().await.is_some() {}
-    while let Ok(change) = changed.try_recv() {
-        state.send(change);
-    }
+    fixture.log().event("input_ended", &Value::Null, None, "stdio");
+    peer.close();
+    while running.join_next().await.is_some() {}
     Ok(())
 }
 
-struct Connection {
-    fixture: Fixture,
-    sender: UnboundedSender<String>,
-    changes: UnboundedSender<String>,
-    running: JoinSet<()>,
-    /// The requests in flight, by the JSON of their ids.
-    by_id: HashMap<String, AbortHandle>,
-}
-
-impl Connection {
-    fn send(&self, line: String) {
-        // A client that no longer reads ends the connection through the writer.
-        let _ = self.sender.send(line);
+/// Takes one line.
+fn take(fixture: &Fixture, peer: &Arc<Peer>, line: &[u8], running: &mut JoinSet<()>) -> io::Result<()> {
+    if line.is_empty() {
+        return Ok(());
     }
-
-    fn line(&mut self, line: &[u8]) -> io::Result<()> {
-        let line = line.trim_ascii();
-        if line.is_empty() {
+    fixture.log().note("stdio", None, line)?;
+    let call = match serde_json::from_slice(line) {
+        Ok(message) => Call::new(message),
+        Err(error) => {
+            let error = json!({"jsonrpc": "2.0", "error": {"code": -32700, "message": error.to_string()}});
+            peer.standalone.send(&error.to_string());
             return Ok(());
         }
-        self.fixture.log().note("stdio", None, line)?;
-        let call = match serde_json::from_slice(line) {
-            Ok(message) => Call { message },
-            Err(error) => {
-                let error = json!({"jsonrpc": "2.0", "error": {"code": -32700, "message": error.to_string()}});
-                self.send(error.to_string());
-                return Ok(());
-            }
-        };
-        match (call.kind(), call.method()) {
-            (Kind::Request, "subscriptions/listen") if call.version() == Some(MODERN) => {
-                self.fixture.listeners().add_sender(Some(call.id()), self.changes.clone());
-            }
-            (Kind::Request, _) => self.run(call),
-            (Kind::Notification, "notifications/initialized") => {
-                self.fixture.listeners().add_sender(None, self.changes.clone());
-            }
-            (Kind::Notification, "notifications/cancelled") => {
-                let id = call.param("requestId").map(Value::to_string);
-                if let Some(running) = id.and_then(|id| self.by_id.remove(&id)) {
-                    running.abort();
-                }
-            }
-            _ => {}
-        }
-        Ok(())
+    };
+    if let Some(call) = fixture.take(peer, call) {
+        let exchange = Exchange::new(fixture, peer, Arc::clone(&peer.standalone), call, false);
+        let request = fixture.spawn(exchange);
+        // A request that was cancelled has ended, too.
+        running.spawn(async move { drop(request.task.await) });
     }
-
-    fn run(&mut self, call: Call) {
-        let (fixture, sender) = (self.fixture.clone(), self.sender.clone());
-        let id = call.id().to_string();
-        let running = self.running.spawn(async move {
-            let answer = fixture.answer(&call).await;
-            let _ = sender.send(answer.json);
-        });
-        self.by_id.retain(|_, running| !running.is_finished());
-        self.by_id.insert(id, running);
-    }
+    Ok(())
 }

@@ -203,7 +203,7 @@ async fn the_log_has_every_message_as_it_came() {
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let seen: Vec<_> =
         lines.iter().map(|line| (line["sequence"].as_u64().unwrap(), line["how"].as_str().unwrap())).collect();
-    assert_eq!(seen, [(1, "POST"), (2, "POST"), (3, "POST"), (4, "stdio")]);
+    assert_eq!(seen, [(1, "POST"), (2, "POST"), (3, "POST"), (4, "stdio"), (5, "event")]);
     assert_eq!((&lines[1]["text"], &lines[1]["tool"]), (&json!(call), &json!("a")));
     assert_eq!(lines[1]["headers"]["authorization"], json!(["Bearer x"]));
     assert_eq!(lines[2]["text"], "not json");
@@ -248,8 +248,9 @@ async fn an_era_can_be_left_out() {
     let answers = stdio(&fixture, &[request(1, "initialize", json!({})), modern(2, "ping", json!({}))]).await;
     assert_eq!(
         (&answers[0]["error"]["code"], &answers[1]["result"]["resultType"]),
-        (&json!(-32602), &json!("complete"))
+        (&json!(-32022), &json!("complete"))
     );
+    assert_eq!(answers[0]["error"]["data"]["supported"], json!(["2026-07-28"]));
     options.eras = Eras::Legacy;
     let fixture = Fixture::new(options).unwrap();
     let answers =
