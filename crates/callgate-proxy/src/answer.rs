@@ -1,13 +1,13 @@
 //! What the gateway answers itself: refusals and failures, as HTTP and as JSON-RPC.
 
-use crate::errors::Cause;
+use crate::errors::{Cause, REFUSED_BY_POLICY};
 use crate::judge::Denial;
 use bytes::Bytes;
 use callgate_decision::Refused;
 use callgate_json::write_string;
 use callgate_mcp::{Era, FrameError, error_response, tool_refusal};
 use callgate_policy::Outcome;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full, StreamBody};
@@ -84,6 +84,9 @@ pub(crate) fn cause(cause: &Cause, id: Option<&[u8]>) -> Reply {
             let value = "Bearer realm=\"callgate\", error=\"invalid_token\"";
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(value));
         }
+        Cause::Resting { wait, .. } => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+        }
         Cause::HttpMethod { allowed, .. } => {
             headers.insert(http::header::ALLOW, HeaderValue::from_static(allowed));
         }
@@ -107,11 +110,16 @@ pub(crate) fn frame(error: &FrameError) -> Reply {
 pub(crate) fn denial_message(denial: &Denial, id: Option<&[u8]>, era: Era) -> Vec<u8> {
     match denial {
         Denial::Method(cause) => cause_message(cause, id),
+        Denial::Frame(error) => error.to_response(),
+        Denial::Reach(refused) => {
+            let data = format!("{{\"code\":\"CG2060\",{}}}", decision_member(refused));
+            error_response(id, REFUSED_BY_POLICY, &format!("[POLICY DENIED] {}", told(refused)), Some(&data))
+        }
         Denial::Call(refused) => tool_refusal(
             id.unwrap_or(b"null"),
             era,
             &format!("[POLICY DENIED] {}", told(refused)),
-            Some(&decision_meta(refused)),
+            Some(&format!("{{{}}}", decision_member(refused))),
         ),
     }
 }
@@ -119,7 +127,8 @@ pub(crate) fn denial_message(denial: &Denial, id: Option<&[u8]>, era: Era) -> Ve
 /// The HTTP status of a denial: it is an answer, not a failure, except where nothing can be recorded.
 pub(crate) fn denial_status(denial: &Denial) -> StatusCode {
     match denial {
-        Denial::Call(_) => StatusCode::OK,
+        Denial::Call(_) | Denial::Reach(_) => StatusCode::OK,
+        Denial::Frame(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST),
         Denial::Method(cause) => cause.row().status,
     }
 }
@@ -133,10 +142,10 @@ fn told(refused: &Refused) -> &str {
     }
 }
 
-/// The decision as data (`dev.callgate/decision`).
-fn decision_meta(refused: &Refused) -> String {
+/// The decision as data: the member `dev.callgate/decision` of an object.
+pub(crate) fn decision_member(refused: &Refused) -> String {
     let mut meta = String::with_capacity(256);
-    meta.push_str("{\"dev.callgate/decision\":{\"outcome\":\"");
+    meta.push_str("\"dev.callgate/decision\":{\"outcome\":\"");
     meta.push_str(refused.decision.outcome.as_str());
     meta.push_str("\",\"rule\":");
     write_string(refused.decision.rule.as_str(), &mut meta);
@@ -150,7 +159,7 @@ fn decision_meta(refused: &Refused) -> String {
         Some(wait) => meta.push_str(&wait.to_string()),
         None => meta.push_str("null"),
     }
-    meta.push_str(",\"approval\":null}}");
+    meta.push_str(",\"approval\":null}");
     meta
 }
 

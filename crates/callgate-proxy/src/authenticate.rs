@@ -64,7 +64,18 @@ impl Names {
     }
 }
 
-/// The grant that a request to `/mcp/{server}` presents.
+/// What of a server is addressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// `/mcp/{server}`: Streamable HTTP.
+    Mcp,
+    /// `/mcp/{server}/sse`: the stream of a client of 2024-11-05.
+    Events,
+    /// `/mcp/{server}/messages`: what such a client says.
+    Messages,
+}
+
+/// The grant that a request to an endpoint presents.
 ///
 /// A grant for another server gets the same answer as a server that doesn't exist: names are nobody else's business.
 pub(crate) fn authenticate(
@@ -72,8 +83,8 @@ pub(crate) fn authenticate(
     headers: &HeaderMap,
     snapshot: &Snapshot,
     now: Timestamp,
-) -> Result<Arc<GrantEntry>, Cause> {
-    let server = server_segment(uri.path()).ok_or(Cause::NotFound)?;
+) -> Result<(Arc<GrantEntry>, Endpoint), Cause> {
+    let (server, endpoint) = server_segment(uri.path()).ok_or(Cause::NotFound)?;
     if uri.query().is_some_and(has_token) {
         return Err(Cause::TokenInQuery);
     }
@@ -82,17 +93,22 @@ pub(crate) fn authenticate(
     if entry.server.name.as_str() != server && &*entry.server.uuid != server {
         return Err(Cause::NotFound);
     }
-    Ok(Arc::clone(entry))
+    Ok((Arc::clone(entry), endpoint))
 }
 
-/// The one segment behind `/mcp/`, a slash after it allowed. No escapes, no dots alone, no empty segments: what can be
-/// written in two ways can be judged in two ways.
-fn server_segment(path: &str) -> Option<&str> {
+/// The segment behind `/mcp/`, and what follows it: nothing, a slash, or the name of an endpoint. No escapes, no dots
+/// alone, no empty segments: what can be written in two ways can be judged in two ways.
+pub(crate) fn server_segment(path: &str) -> Option<(&str, Endpoint)> {
     let rest = path.strip_prefix("/mcp/")?;
-    let segment = rest.strip_suffix('/').unwrap_or(rest);
+    let (segment, endpoint) = match rest.split_once('/') {
+        None | Some((_, "")) => (rest.strip_suffix('/').unwrap_or(rest), Endpoint::Mcp),
+        Some((segment, "sse")) => (segment, Endpoint::Events),
+        Some((segment, "messages")) => (segment, Endpoint::Messages),
+        Some(_) => return None,
+    };
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let begins = segment.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    (begins && segment.len() <= 64 && segment.bytes().all(plain)).then_some(segment)
+    (begins && segment.len() <= 64 && segment.bytes().all(plain)).then_some((segment, endpoint))
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&[u8], Cause> {
@@ -156,8 +172,15 @@ mod tests {
 
     #[test]
     fn only_plain_segments_are_servers() {
-        assert_eq!(server_segment("/mcp/kernel"), Some("kernel"));
-        assert_eq!(server_segment("/mcp/kernel/"), Some("kernel"));
+        for (path, endpoint) in [
+            ("/mcp/kernel", Endpoint::Mcp),
+            ("/mcp/kernel/", Endpoint::Mcp),
+            ("/mcp/kernel/sse", Endpoint::Events),
+            ("/mcp/kernel/messages", Endpoint::Messages),
+        ] {
+            assert_eq!(server_segment(path), Some(("kernel", endpoint)));
+        }
+        assert_eq!(server_segment("/mcp/sse"), Some(("sse", Endpoint::Mcp)));
         let bad = [
             "/mcp",
             "/mcp/",
@@ -174,6 +197,16 @@ mod tests {
             "/x/../mcp/a",
             "/mcp/.a",
             "/mcp/a;b",
+            "/mcp/a/sse/",
+            "/mcp/a//sse",
+            "/mcp//sse",
+            "/mcp/../sse",
+            "/mcp/a/../sse",
+            "/mcp/a/SSE",
+            "/mcp/a/%73se",
+            "/mcp/a/sse/messages",
+            "/mcp/a/b/messages",
+            "/mcp/a/messages;x",
         ];
         for path in bad {
             assert_eq!(server_segment(path), None, "{path}");

@@ -10,6 +10,8 @@ pub const REFUSED_BY_POLICY: i64 = -31001;
 pub const UPSTREAM_FAILED: i64 = -31002;
 
 const INVALID_REQUEST: i64 = -32600;
+const METHOD_NOT_FOUND: i64 = -32601;
+const INVALID_PARAMS: i64 = -32602;
 const INTERNAL_ERROR: i64 = -32603;
 
 /// Why a request is refused, or came to nothing. The text is for the caller: the reason, and what to do about it.
@@ -46,6 +48,10 @@ pub enum Cause {
     SessionUnknown,
     #[error("{0} sessions are open, which is the most: end some with DELETE, or wait until idle ones end")]
     TooManySessions(usize),
+    #[error("the event in `Last-Event-ID` is not this session's, or no longer kept: ask again for what it belonged to")]
+    EventUnknown,
+    #[error("{0} requests of this session are open, which is the most: wait for answers, or cancel some")]
+    TooManyStreams(usize),
     #[error("nobody asked for this response")]
     ResponseUnasked,
     #[error("this grant has no policy: `{0}` is refused")]
@@ -74,8 +80,38 @@ pub enum Cause {
     ProcessEnded { server: String, status: String },
     #[error("the stream of the server `{server}` is read too slowly and was closed")]
     ReaderTooSlow { server: String },
+    #[error("the server `{server}` could not be reached several times in a row: the next try is in {} s", .wait.as_secs() + 1)]
+    Resting { server: String, wait: Duration },
+    #[error(
+        "{limit} requests to the server `{server}` are in flight, which is the most: try again when some are answered"
+    )]
+    Full { server: String, limit: usize },
+    #[error(
+        "{limit} processes of the server `{server}` are running, which is the most: end sessions, or wait until idle ones end"
+    )]
+    TooManyProcesses { server: String, limit: usize },
+    #[error("the server `{server}` did not answer within {} s, which is all that a call may take; it was cancelled, and may have run", .limit.as_secs())]
+    Overdue { server: String, limit: Duration },
+    #[error("there is no such task of this grant: it is unknown, has expired, or is somebody else's")]
+    TaskUnknown,
+    #[error("the `requestState` is refused: {0}; begin the request anew, without `requestState` and `inputResponses`")]
+    StateRefused(&'static str),
     #[error("`{0}` can't be used with a server that is reached this way")]
     Unsupported(String),
+    #[error("the answer `{key}` in `inputResponses` does not fit what was asked: {why}")]
+    InputAnswer { key: String, why: String },
+    #[error("`{method}` has no counterpart at this server: {why}")]
+    NoCounterpart { method: String, why: &'static str },
+    #[error("the server `{server}` asks with `{method}` for what this client did not declare: `{capability}`")]
+    NotDeclared { server: String, method: &'static str, capability: &'static str },
+    #[error("the server `{server}` asked with `{method}`, and the client did not answer: {why}")]
+    NotAnswered { server: String, method: &'static str, why: String },
+    #[error("the server `{server}` wanted input {limit} times for one request, which is the most")]
+    TooManyRounds { server: String, limit: u32 },
+    #[error("`{method}` is not offered by the server `{server}`, or has no counterpart in the revision that it speaks")]
+    NotBridged { server: String, method: String },
+    #[error("the client cancelled this request")]
+    Cancelled,
 }
 
 /// What a cause is on the wire.
@@ -116,6 +152,8 @@ impl Cause {
             Self::NotRecorded(_) => ("CG2035", S::SERVICE_UNAVAILABLE, INTERNAL_ERROR, "not recorded"),
             Self::GrantEnded => ("CG2036", S::UNAUTHORIZED, INVALID_REQUEST, "grant ended"),
             Self::Stopping => ("CG2037", S::SERVICE_UNAVAILABLE, INTERNAL_ERROR, "stopping"),
+            Self::EventUnknown => ("CG2038", S::BAD_REQUEST, INVALID_REQUEST, "event unknown"),
+            Self::TooManyStreams(_) => ("CG2039", S::TOO_MANY_REQUESTS, INTERNAL_ERROR, "too many streams"),
             Self::Unreachable { .. } => ("CG2040", S::BAD_GATEWAY, UPSTREAM_FAILED, "unreachable"),
             Self::Broken { .. } => ("CG2041", S::BAD_GATEWAY, UPSTREAM_FAILED, "broken"),
             Self::Silent { .. } => ("CG2042", S::GATEWAY_TIMEOUT, UPSTREAM_FAILED, "silent"),
@@ -125,7 +163,20 @@ impl Cause {
             Self::NotStarted { .. } => ("CG2046", S::BAD_GATEWAY, UPSTREAM_FAILED, "not started"),
             Self::ProcessEnded { .. } => ("CG2047", S::BAD_GATEWAY, UPSTREAM_FAILED, "process ended"),
             Self::ReaderTooSlow { .. } => ("CG2048", S::BAD_GATEWAY, UPSTREAM_FAILED, "reader too slow"),
+            Self::Resting { .. } => ("CG2050", S::SERVICE_UNAVAILABLE, UPSTREAM_FAILED, "resting"),
+            Self::Full { .. } => ("CG2051", S::SERVICE_UNAVAILABLE, UPSTREAM_FAILED, "full"),
+            Self::TooManyProcesses { .. } => ("CG2052", S::SERVICE_UNAVAILABLE, UPSTREAM_FAILED, "too many processes"),
+            Self::Overdue { .. } => ("CG2053", S::GATEWAY_TIMEOUT, UPSTREAM_FAILED, "overdue"),
+            Self::TaskUnknown => ("CG2062", S::OK, INVALID_PARAMS, "unknown task"),
+            Self::StateRefused(_) => ("CG2063", S::OK, INVALID_PARAMS, "request state"),
             Self::Unsupported(_) => ("CG2049", S::OK, REFUSED_BY_POLICY, "unsupported"),
+            Self::InputAnswer { .. } => ("CG2071", S::BAD_REQUEST, INVALID_PARAMS, "input answer"),
+            Self::NoCounterpart { .. } => ("CG2072", S::NOT_FOUND, METHOD_NOT_FOUND, "no counterpart"),
+            Self::NotDeclared { .. } => ("CG2080", S::OK, UPSTREAM_FAILED, "not declared"),
+            Self::NotAnswered { .. } => ("CG2081", S::OK, UPSTREAM_FAILED, "not answered"),
+            Self::TooManyRounds { .. } => ("CG2082", S::OK, UPSTREAM_FAILED, "too many rounds"),
+            Self::NotBridged { .. } => ("CG2083", S::OK, METHOD_NOT_FOUND, "not bridged"),
+            Self::Cancelled => ("CG2084", S::OK, UPSTREAM_FAILED, "cancelled"),
         };
         Row { page, status, rpc, word }
     }

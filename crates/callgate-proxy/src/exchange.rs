@@ -1,17 +1,25 @@
 //! One permitted message, carried to its upstream, and what the upstream makes of it.
 
+mod fallback;
+
+use crate::eras::{held, probe, synthesized};
+use crate::errors::Cause;
 use crate::forward::{
-    Answer, AnswerBody, Ask, Asked, Collected, Failure, Flight, Pool, Process, forward_http, forward_note,
-    forward_request,
+    Answer, AnswerBody, Ask, Asked, Collected, Failure, Flight, Peer, Pool, forward_http, forward_note, forward_request,
 };
 use crate::gate::Gate;
+use crate::opening;
+use crate::reach;
 use crate::relay::{Item, Messages, Relay, Seen, Source};
 use crate::sessions::{FarEnd, Session};
 use crate::snapshot::GrantEntry;
 use crate::upstream::{HttpUpstream, StdioUpstream, UpstreamConfig};
 use bytes::Bytes;
 use callgate_decision::Permit;
-use callgate_mcp::{Era, MCP_SESSION_ID, Message, MessageKind, Method};
+use callgate_mcp::bridge::up;
+use callgate_mcp::{
+    Batches, Era, Incoming, MCP_SESSION_ID, Message, MessageKind, Method, Outline, parse_client, parse_server,
+};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method as HttpMethod, StatusCode};
 use std::sync::Arc;
@@ -52,8 +60,27 @@ pub(crate) enum Exchange {
 pub(crate) struct Large {
     pub(crate) status: StatusCode,
     pub(crate) first: Bytes,
-    pub(crate) rest: AnswerBody,
+    pub(crate) rest: Rest,
     pub(crate) flight: Flight,
+}
+
+/// What follows of such a message. It is watched as it goes by: it ends where something comes that has to be looked at
+/// as a whole, such as a question to the client.
+pub(crate) struct Rest {
+    body: AnswerBody,
+    outline: Outline,
+}
+
+impl Rest {
+    /// The next part; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Failure>> {
+        let part = self.body.next().await?;
+        if part.as_ref().is_ok_and(|bytes| !self.outline.is_plain(bytes)) {
+            let why = "it is long, and only its end says that it is more than data";
+            return Some(Err(Failure::Unreadable(why.to_owned())));
+        }
+        Some(part)
+    }
 }
 
 /// What came back to `initialize`, and what a session on it is made of.
@@ -71,12 +98,56 @@ impl Way<'_> {
         body: Bytes,
         headers: HeaderMap,
     ) -> Result<Exchange, Failure> {
-        match &self.entry.server.upstream {
-            UpstreamConfig::Http(upstream) => {
+        let kept = match self.era {
+            Era::Modern => reach::continued(self, message).map_err(Failure::Refused)?.map(Bytes::from),
+            Era::Legacy => None,
+        };
+        let Some(kept) = kept else { return self.carry_as_is(permit, message, body, headers).await };
+        // The client's message was within them; what the server added is not the client's.
+        let mut limits = self.gate.limits;
+        limits.json.max_bytes = usize::MAX;
+        match parse_client(&kept, &limits, Batches::Refused) {
+            Ok(Incoming::One(message)) => self.carry_as_is(permit, &message, kept.clone(), headers).await,
+            _ => Err(Failure::Refused(Cause::StateRefused("with the server's own state the request is no message"))),
+        }
+    }
+
+    async fn carry_as_is(
+        self,
+        permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Exchange, Failure> {
+        if let Some(FarEnd::Synthesized(far)) = self.session.map(|session| &session.far) {
+            return synthesized::carry(self, far, permit, message).await;
+        }
+        if self.era == Era::Modern && !probe::speaks(self).await?.includes(Era::Modern) {
+            return held::carry(self, permit, message).await;
+        }
+        if self.era == Era::Modern && message.method() == Method::Discover {
+            return self.discover(permit, message, body, headers).await;
+        }
+        self.send(permit, message, body, headers).await
+    }
+
+    /// Sends a message to the upstream as it is.
+    pub(crate) async fn send(
+        self,
+        permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Exchange, Failure> {
+        match (&self.entry.server.upstream, self.session.map(|session| &session.far)) {
+            (UpstreamConfig::Http(_), Some(FarEnd::Peer(peer))) if self.era == Era::Legacy => {
+                self.speak(permit, peer, message).await
+            }
+            (UpstreamConfig::Http(upstream), _) => {
                 let (flight, answer) = self.post(permit, upstream, body, headers).await?;
                 self.read(message, flight, answer).await
             }
-            UpstreamConfig::Stdio(command) => {
+            (UpstreamConfig::Stdio(command), _) => {
                 let process = self.process(command)?;
                 self.speak(permit, &process, message).await
             }
@@ -91,19 +162,16 @@ impl Way<'_> {
         body: Bytes,
         headers: HeaderMap,
     ) -> Result<Opened, Failure> {
-        match &self.entry.server.upstream {
-            UpstreamConfig::Http(upstream) => {
-                let (flight, answer) = self.post(permit, upstream, body, headers).await?;
-                let id = answer.headers.get(MCP_SESSION_ID).cloned();
-                let far = answer.status.is_success().then_some(FarEnd::Http(id));
-                Ok(Opened { exchange: self.read(message, flight, answer).await?, far })
-            }
-            UpstreamConfig::Stdio(command) => {
-                let process = self.gate.processes.start(&self.entry.server, command, &self.gate.options)?;
-                let exchange = self.speak(permit, &process, message).await?;
-                Ok(Opened { exchange, far: Some(FarEnd::Process(process)) })
-            }
+        match self.gate.standings.of(&self.entry.server).speaks() {
+            Some(speaks) if !speaks.includes(Era::Legacy) => synthesized::open(self, permit, message).await,
+            _ => fallback::open(self, permit, message, body, headers).await,
         }
+    }
+
+    /// Whether the upstream speaks this era, as far as is known.
+    pub(crate) fn speaks(self, era: Era) -> bool {
+        let standing = self.gate.standings.of(&self.entry.server);
+        standing.speaks().is_none_or(|speaks| speaks.includes(era))
     }
 
     async fn post(
@@ -114,8 +182,8 @@ impl Way<'_> {
         mut headers: HeaderMap,
     ) -> Result<(Flight, Answer), Failure> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(FarEnd::Http(Some(id))) = self.session.map(|session| &session.far) {
-            headers.insert(MCP_SESSION_ID, id.clone());
+        if let Some(id) = self.session.and_then(|session| session.far_id()) {
+            headers.insert(MCP_SESSION_ID, id);
         }
         let timeouts = &self.entry.server.timeouts;
         let ask =
@@ -123,14 +191,14 @@ impl Way<'_> {
         forward_http(permit, self.pool, upstream, ask).await
     }
 
-    fn process(self, command: &StdioUpstream) -> Result<Process, Failure> {
-        match self.session.map(|session| &session.far) {
-            Some(FarEnd::Process(process)) => Ok(process.clone()),
-            _ => self.gate.processes.shared(self.entry, command, &self.gate.options),
+    fn process(self, command: &StdioUpstream) -> Result<Peer, Failure> {
+        match self.session.and_then(|session| session.far.process()) {
+            Some(process) => Ok(process.clone()),
+            None => self.gate.processes.shared(self.entry, command, &self.gate.options),
         }
     }
 
-    async fn speak(self, permit: Permit, process: &Process, message: &Message<'_>) -> Result<Exchange, Failure> {
+    async fn speak(self, permit: Permit, process: &Peer, message: &Message<'_>) -> Result<Exchange, Failure> {
         let timeouts = &self.entry.server.timeouts;
         if message.kind() != MessageKind::Request {
             forward_note(permit, process, message, timeouts).await?;
@@ -140,25 +208,37 @@ impl Way<'_> {
         self.listen(message, flight, asked).await
     }
 
-    /// The response alone is one message; anything before it makes a stream.
     async fn listen(self, message: &Message<'_>, flight: Flight, asked: Asked) -> Result<Exchange, Failure> {
         let relay = Relay::new(self.gate, self.entry, self.session, self.era).of(message, flight);
-        let mut messages = Messages::new(Source::Child(asked), relay);
-        match messages.next_failing().await? {
-            Some(Item::Message { message, is_response: true, .. }) => {
-                Ok(Exchange::Whole { status: messages.status(), message })
-            }
-            Some(item) => {
-                messages.put_back(vec![item]);
-                Ok(Exchange::Stream(Box::new(messages)))
-            }
-            None => Err(Failure::Broken("it gave no answer".to_owned())),
-        }
+        first_of(Messages::new(Source::Child(asked), relay)).await
+    }
+
+    /// The upstream's own answer to `server/discover`, with what the gateway adds: it can bridge to every revision.
+    async fn discover(
+        self,
+        permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Exchange, Failure> {
+        let exchange = self.send(permit, message, body, headers).await?;
+        let (exchange, answer) = opening::response(exchange).await.map_err(Failure::Refused)?;
+        let extended = answer.and_then(|answer| match parse_server(&answer, &self.gate.limits, Batches::Refused) {
+            Ok(Incoming::One(answer)) => up::discover_extended(&answer),
+            _ => None,
+        });
+        Ok(match extended {
+            Some(message) => Exchange::Whole { status: StatusCode::OK, message: message.into() },
+            None => exchange,
+        })
     }
 
     /// Reads what an HTTP upstream answered, as far as it has to be read before the client is answered.
     async fn read(self, message: &Message<'_>, flight: Flight, answer: Answer) -> Result<Exchange, Failure> {
         let Answer { status, headers, body } = answer;
+        if status == StatusCode::NOT_FOUND && self.session.is_some_and(|session| session.far_id().is_some()) {
+            return Err(flight.fail(Failure::Gone));
+        }
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
             return Err(flight.fail(Failure::Unreadable(format!("it refuses the gateway's own credential ({status})"))));
         }
@@ -202,7 +282,16 @@ impl Way<'_> {
         let bytes = match body.collect(limit).await {
             Ok(Collected::Whole(bytes)) => bytes,
             Ok(Collected::Beginning(first)) if streams => {
-                return Ok(Exchange::Large(Box::new(Large { status, first, rest: body, flight })));
+                let mut outline = Outline::default();
+                if outline.is_plain(&first) {
+                    let rest = Rest { body, outline };
+                    return Ok(Exchange::Large(Box::new(Large { status, first, rest, flight })));
+                }
+                match body.collect_on(&first, self.gate.options.max_message).await {
+                    Ok(Some(bytes)) => bytes,
+                    Ok(None) => return Err(flight.fail(Failure::TooLarge(self.gate.options.max_message))),
+                    Err(failure) => return Err(flight.fail(failure)),
+                }
             }
             Ok(Collected::Beginning(_)) => return Err(flight.fail(Failure::TooLarge(limit))),
             Err(failure) => return Err(flight.fail(failure)),
@@ -216,10 +305,27 @@ impl Way<'_> {
             relay.answered_unlooked();
             return Ok(Exchange::Whole { status, message: bytes });
         }
-        match relay.see_answer(&bytes)? {
+        let seen = relay.see_answer(&bytes).await?;
+        // Where the server does not say it with its status.
+        let status = if status == StatusCode::OK { relay.status() } else { status };
+        match seen {
             Seen::Changed(message) => Ok(Exchange::Whole { status, message }),
-            Seen::Pass | Seen::Drop(_) => Ok(Exchange::Whole { status, message: bytes }),
+            Seen::Pass | Seen::Drop(_) | Seen::Judged { .. } => Ok(Exchange::Whole { status, message: bytes }),
         }
+    }
+}
+
+/// The response alone is one message; anything before it makes a stream.
+pub(crate) async fn first_of(mut messages: Messages) -> Result<Exchange, Failure> {
+    match messages.next_failing().await? {
+        Some(Item::Message { message, is_response: true, .. }) => {
+            Ok(Exchange::Whole { status: messages.status(), message })
+        }
+        Some(item) => {
+            messages.put_back(vec![item]);
+            Ok(Exchange::Stream(Box::new(messages)))
+        }
+        None => Err(Failure::Broken("it gave no answer".to_owned())),
     }
 }
 

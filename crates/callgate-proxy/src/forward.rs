@@ -2,28 +2,36 @@
 //! private to this module.
 
 mod http;
+mod peer;
 mod pool;
-mod process;
 mod processes;
 mod routes;
 mod tls;
 
 pub(crate) use http::{Answer, AnswerBody, Ask, Collected};
+pub(crate) use peer::{Asked, Ended, Far, Listener, Peer};
 pub(crate) use pool::Pool;
-pub(crate) use process::{Asked, Ended, Listener, Process};
 pub(crate) use processes::Processes;
 pub(crate) use tls::Tls;
 
 use crate::bridge::DecidedElsewhere;
 use crate::errors::Cause;
 use crate::snapshot::Timeouts;
+use crate::standing::Pass;
 use crate::upstream::HttpUpstream;
 use ::http::StatusCode;
+use bytes::Bytes;
 use callgate_decision::{Ending, InFlight, Permit, ResultKind};
 use callgate_mcp::{Message, MessageKind, ResponseOutcome};
 use callgate_policy::Settlement;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+tokio::task_local! {
+    /// When the time of the call is over that is being carried, and how long that was. Calls that may take as long as
+    /// they take are carried outside of it.
+    static DUE: (tokio::time::Instant, Duration);
+}
 
 /// Why nothing, or not all of it, came back.
 #[derive(Clone, Debug)]
@@ -36,6 +44,16 @@ pub(crate) enum Failure {
     Broken(String),
     /// Nothing came for this long.
     Silent(Duration),
+    /// It took longer than a whole call may take.
+    Overdue(Duration),
+    /// The upstream no longer knows the session: nothing ran.
+    Gone,
+    /// The way to the upstream was broken so often that nothing is sent for this long.
+    Resting(Duration),
+    /// As many requests as may be are in flight: this many.
+    Full(usize),
+    /// As many processes as may be are running: this many.
+    TooManyProcesses(usize),
     /// A redirect, which is never followed.
     Redirect(StatusCode),
     /// What came can't be read.
@@ -46,6 +64,8 @@ pub(crate) enum Failure {
     Ended(String),
     /// The reader did not keep up.
     TooSlow,
+    /// An HTTP status that is no success, and the body that came with it.
+    Status(StatusCode, Bytes),
     /// The gateway itself ended it.
     Refused(Cause),
 }
@@ -57,6 +77,17 @@ pub(crate) struct Flight {
     since: Instant,
     status: Option<u16>,
     bytes: u64,
+    /// When the call's time is over, and how long that was.
+    due: Option<(tokio::time::Instant, Duration)>,
+    pass: Option<Pass>,
+}
+
+/// Does the work of a call that has this long: everything that departs meanwhile has to be answered within it.
+pub(crate) async fn by<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> T {
+    match limit {
+        None => work.await,
+        Some(limit) => DUE.scope((tokio::time::Instant::now() + limit, limit), work).await,
+    }
 }
 
 /// Sends a request to an HTTP upstream.
@@ -67,35 +98,41 @@ pub(crate) async fn forward_http(
     ask: Ask,
 ) -> Result<(Flight, Answer), Failure> {
     let mut flight = Flight::depart(permit);
-    match http::send(pool, upstream, ask).await {
-        Ok(answer) => {
+    match flight.in_time(http::send(pool, upstream, ask)).await {
+        Ok(mut answer) => {
             flight.status = Some(answer.status.as_u16());
+            answer.body.is_due(flight.due);
             Ok((flight, answer))
         }
         Err(failure) => Err(flight.fail(failure)),
     }
 }
 
-/// Sends a request to a child process. `cancel`: the request is cancelled where its answers are no longer wanted.
+/// Sends a request to a peer. `cancel`: the request is cancelled where its answers are no longer wanted.
 pub(crate) async fn forward_request(
     permit: Permit,
-    process: &Process,
+    process: &Peer,
     message: &Message<'_>,
     timeouts: &Timeouts,
     cancel: bool,
 ) -> Result<(Flight, Asked), Failure> {
     let flight = Flight::depart(permit);
-    match tokio::time::timeout(timeouts.silence, process.ask(message, cancel)).await {
-        Ok(Ok(asked)) => Ok((flight, asked)),
-        Ok(Err(failure)) => Err(flight.fail(failure)),
-        Err(_) => Err(flight.fail(Failure::Silent(timeouts.silence))),
+    let asked = async {
+        match tokio::time::timeout(timeouts.silence, process.ask(message, cancel)).await {
+            Ok(asked) => asked,
+            Err(_) => Err(Failure::Silent(timeouts.silence)),
+        }
+    };
+    match flight.in_time(asked).await {
+        Ok(asked) => Ok((flight, asked)),
+        Err(failure) => Err(flight.fail(failure)),
     }
 }
 
-/// Sends a notification or a response to a child process.
+/// Sends a notification or a response to a peer.
 pub(crate) async fn forward_note(
     permit: Permit,
-    process: &Process,
+    process: &Peer,
     message: &Message<'_>,
     timeouts: &Timeouts,
 ) -> Result<(), Failure> {
@@ -116,6 +153,27 @@ pub(crate) async fn forward_note(
     }
 }
 
+/// Sends the answers to a peer's questions: the call that they belong to goes on, in this flight.
+pub(crate) async fn forward_answers(
+    permit: Permit,
+    peer: &Peer,
+    answers: Vec<Vec<u8>>,
+    timeouts: &Timeouts,
+) -> Result<Flight, Failure> {
+    let flight = Flight::depart(permit);
+    let sent = async {
+        for answer in answers {
+            peer.answer(answer).await?;
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(timeouts.silence, sent).await {
+        Ok(Ok(())) => Ok(flight),
+        Ok(Err(failure)) => Err(flight.fail(failure)),
+        Err(_) => Err(flight.fail(Failure::Silent(timeouts.silence))),
+    }
+}
+
 /// The bridge's way out. It is a client of a gateway elsewhere, which decides; only the bridge can say so.
 pub(crate) async fn carry(
     _elsewhere: DecidedElsewhere,
@@ -128,7 +186,27 @@ pub(crate) async fn carry(
 
 impl Flight {
     fn depart(permit: Permit) -> Self {
-        Self { inner: permit.depart(), since: Instant::now(), status: None, bytes: 0 }
+        let due = DUE.try_with(|due| *due).ok();
+        Self { inner: permit.depart(), since: Instant::now(), status: None, bytes: 0, due, pass: None }
+    }
+
+    /// The work, or a failure where the call's time is over first.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        match self.due {
+            None => work.await,
+            Some((at, limit)) => tokio::time::timeout_at(at, work).await.unwrap_or(Err(Failure::Overdue(limit))),
+        }
+    }
+
+    /// When the call's time is over, and how long that was.
+    pub(crate) fn due(&self) -> Option<(tokio::time::Instant, Duration)> {
+        self.due
+    }
+
+    /// Keeps the call's leave until it is over.
+    pub(crate) fn hold(&mut self, pass: Pass) {
+        pass.succeeded();
+        self.pass = Some(pass);
     }
 
     /// Notes bytes of the answer.
@@ -157,9 +235,14 @@ impl Flight {
 
     /// It came to nothing. Gives the failure back, to be answered.
     pub(crate) fn fail(self, failure: Failure) -> Failure {
+        if let Some(pass) = &self.pass {
+            pass.failed(&failure);
+        }
         let (settlement, result) = match &failure {
-            Failure::Unreachable(_) | Failure::NotStarted(_) => (Settlement::GiveBack, ResultKind::Unreachable),
-            Failure::Silent(_) => (Settlement::Keep, ResultKind::Timeout),
+            Failure::Unreachable(_) | Failure::NotStarted(_) | Failure::Gone => {
+                (Settlement::GiveBack, ResultKind::Unreachable)
+            }
+            Failure::Silent(_) | Failure::Overdue(_) => (Settlement::Keep, ResultKind::Timeout),
             _ => (Settlement::Keep, ResultKind::Broken),
         };
         self.end(settlement, result, None);
@@ -187,11 +270,17 @@ impl Failure {
             Self::NotStarted(why) => Cause::NotStarted { server, why },
             Self::Broken(why) => Cause::Broken { server, why },
             Self::Silent(silence) => Cause::Silent { server, silence },
+            Self::Overdue(limit) => Cause::Overdue { server, limit },
+            Self::Gone => Cause::SessionUnknown,
+            Self::Resting(wait) => Cause::Resting { server, wait },
+            Self::Full(limit) => Cause::Full { server, limit },
+            Self::TooManyProcesses(limit) => Cause::TooManyProcesses { server, limit },
             Self::Redirect(status) => Cause::Redirect { server, status: status.as_u16() },
             Self::Unreadable(why) => Cause::Unreadable { server, why },
             Self::TooLarge(limit) => Cause::AnswerTooLarge { server, limit },
             Self::Ended(status) => Cause::ProcessEnded { server, status },
             Self::TooSlow => Cause::ReaderTooSlow { server },
+            Self::Status(status, _) => Cause::Broken { server, why: format!("it answered with HTTP {status}") },
             Self::Refused(cause) => cause,
         }
     }

@@ -1,10 +1,17 @@
 //! What all fronts share: the configuration of the moment, the decider, the open sessions and processes.
 
 use crate::authenticate::Names;
-use crate::forward::{Processes, Tls};
+use crate::eras::held::Held;
+use crate::farewell;
+use crate::forward::{Pool, Processes, Tls};
+use crate::front::http::sse::Clients;
 use crate::options::Options;
+use crate::reach;
+use crate::seal::SealKey;
 use crate::sessions::Sessions;
 use crate::snapshot::{GrantEntry, Snapshot, Snapshots};
+use crate::standing::Standings;
+use crate::states::States;
 use callgate_decision::{Clock, Decider};
 use callgate_policy::Timestamp;
 use std::fmt;
@@ -12,10 +19,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
-/// How often idle sessions, processes and connections are looked for.
+/// How often idle sessions, processes and connections are looked for, unless some end sooner.
 const SWEEP: Duration = Duration::from_secs(10);
+const SHORTEST_SWEEP: Duration = Duration::from_millis(250);
 
 /// What the data plane is made of.
 pub struct GateParts {
@@ -27,6 +35,8 @@ pub struct GateParts {
     pub clock: Arc<dyn Clock>,
     /// Hears of what is refused before a grant is known.
     pub refusals: Arc<dyn Refusals>,
+    /// Seals what clients keep. Processes with the same key can go on with each other's sessions.
+    pub seal: SealKey,
     /// The rest.
     pub options: Options,
 }
@@ -61,7 +71,14 @@ pub struct Gate {
     pub(crate) options: Options,
     pub(crate) names: Names,
     pub(crate) sessions: Sessions,
+    pub(crate) clients: Clients,
     pub(crate) processes: Processes,
+    pub(crate) standings: Standings,
+    pub(crate) held: Held,
+    /// The states that clients bring back to servers.
+    pub(crate) states: States,
+    /// Places for refusals on their way to servers.
+    pub(crate) refusing: Arc<Semaphore>,
     pub(crate) tls: Arc<Tls>,
     pub(crate) limits: callgate_mcp::Limits,
     pub(crate) figures: Figures,
@@ -94,13 +111,18 @@ pub(crate) struct Figures {
 impl Gate {
     /// The core made of these parts.
     pub fn new(parts: GateParts) -> Arc<Self> {
-        let GateParts { snapshots, decider, clock, refusals, options } = parts;
+        let GateParts { snapshots, decider, clock, refusals, seal, options } = parts;
         let mut limits = callgate_mcp::Limits::default();
         limits.json.max_bytes = options.max_body;
         Arc::new(Self {
             names: Names::new(&options.public_names),
-            sessions: Sessions::new(options.max_sessions, options.max_sessions_per_grant),
+            sessions: Sessions::new(options.max_sessions, options.max_sessions_per_grant, &seal, Arc::clone(&clock)),
+            clients: Clients::default(),
             processes: Processes::default(),
+            standings: Standings::default(),
+            held: Held::default(),
+            states: States::new(),
+            refusing: reach::places(),
             tls: Arc::default(),
             figures: Figures::default(),
             phase: watch::Sender::new(Phase::Running),
@@ -116,6 +138,16 @@ impl Gate {
     /// How many legacy sessions are open.
     pub fn open_sessions(&self) -> usize {
         self.sessions.count()
+    }
+
+    /// How many legacy sessions the gateway holds for clients of the stateless revision.
+    pub fn held_sessions(&self) -> usize {
+        self.held.count()
+    }
+
+    /// How many calls wait for their client to answer what the server asked.
+    pub fn waiting_calls(&self) -> usize {
+        self.held.waiting()
     }
 
     /// How many child processes serve more than one session's calls.
@@ -146,28 +178,42 @@ impl Gate {
     pub(crate) async fn stop(&self) {
         self.enter(Phase::Stopping);
         self.sessions.end_all();
+        self.held.end_all().await;
         self.processes.stop_all().await;
         self.enter(Phase::Stopped);
     }
 
     /// Ends what the configuration no longer has, and what is idle, until the gateway stops.
-    pub(crate) async fn sweep_until_stopped(&self) {
+    pub(crate) async fn sweep_until_stopped(self: &Arc<Self>) {
         let mut snapshots = self.snapshots.clone();
         let mut phase = self.phase();
-        let mut tick = tokio::time::interval(SWEEP);
+        let pool = Arc::new(Pool::new(Arc::clone(&self.tls)));
         loop {
+            let tick = self.next_sweep();
             tokio::select! {
                 // Nobody publishes any more: what is there stays in force.
                 changed = snapshots.changed() => if changed.is_err() {
-                    tick.tick().await;
+                    tokio::time::sleep(tick).await;
                 },
-                _ = tick.tick() => {}
+                () = tokio::time::sleep(tick) => {}
                 () = until(&mut phase, |phase| *phase >= Phase::Stopping) => return,
             }
             let snapshot = self.snapshot();
-            self.sessions.sweep(&snapshot, self.clock.now());
+            for session in self.sessions.sweep(&snapshot, self.clock.now()) {
+                tokio::spawn(farewell::tell(Arc::clone(self), Arc::clone(&pool), session));
+            }
+            pool.sweep();
+            self.held.sweep(&snapshot, self.clock.now());
             self.processes.sweep(&snapshot, self.clock.now());
+            self.standings.sweep(&snapshot, self.clock.now());
         }
+    }
+
+    /// Often enough that what ends soon ends in time.
+    fn next_sweep(&self) -> Duration {
+        let snapshot = self.snapshots.borrow();
+        let shortest = snapshot.servers().iter().map(|server| server.timeouts.idle).min();
+        shortest.map_or(SWEEP, |idle| (idle / 4).clamp(SHORTEST_SWEEP, SWEEP))
     }
 
     /// Whether the grant is still what it was: not revoked, not expired, the same server in the same place.

@@ -2,12 +2,13 @@
 
 use crate::errors::Cause;
 use crate::gate::{Figures, Gate};
+use crate::reach::{self, Denied};
 use crate::snapshot::GrantEntry;
 use crate::translate;
-use callgate_decision::{About, Permit, PolicyVersion, Refused};
+use callgate_decision::{About, Ending, Permit, PolicyVersion, Refused, ResultKind};
 use callgate_json::Value;
-use callgate_mcp::{FrameError, Message, MessageKind, Method};
-use callgate_policy::{Client, Decision, Facts, Outcome, Reason, RulePath, Timestamp, decide};
+use callgate_mcp::{FrameError, Message, MessageKind, Method, Subject, reached};
+use callgate_policy::{Client, Decision, Facts, Outcome, Reason, RulePath, Settlement, Timestamp, decide};
 use std::sync::LazyLock;
 
 static NO_RULE: LazyLock<RulePath> = LazyLock::new(|| RulePath::new(""));
@@ -25,6 +26,10 @@ pub(crate) struct Caller<'a> {
 pub(crate) enum Denial {
     /// A `tools/call` that the policy denies, or that a person would have to approve.
     Call(Box<Refused>),
+    /// A resource, prompt or other thing that the policy keeps out of reach.
+    Reach(Box<Refused>),
+    /// A message whose parameters can't be judged.
+    Frame(Box<FrameError>),
     /// Any other method.
     Method(Cause),
 }
@@ -34,11 +39,16 @@ impl Gate {
     pub(crate) async fn judge(&self, caller: Caller<'_>, message: &Message<'_>) -> Result<Permit, Denial> {
         let now = self.clock.now();
         let about = about(caller, message);
+        if let Err(cause) = reach::check_state(self, caller.entry, message) {
+            self.refuse_cause(caller, about.method, &cause).await;
+            return Err(Denial::Method(cause));
+        }
         if let Some(call) = translate::call(&caller.entry.server.name, message) {
             let decision = self.decide_call(caller, &call, now);
             return self.charge(decision, &about).await.map_err(Denial::Call);
         }
         let Some(refused) = refused_method(caller.entry, message) else {
+            self.judge_reach(caller, message, &about).await?;
             return self
                 .charge(allowed(), &about)
                 .await
@@ -48,6 +58,48 @@ impl Gate {
         // A denial never becomes a permit; if it did, the permit is dropped unused here, and gives everything back.
         let _ = self.charge(decision, &about).await;
         Err(Denial::Method(refused))
+    }
+
+    /// Decides about what a request names beside tools.
+    async fn judge_reach(&self, caller: Caller<'_>, message: &Message<'_>, about: &About<'_>) -> Result<(), Denial> {
+        let subjects = match reached(message) {
+            Ok(subjects) => subjects,
+            Err(error) => {
+                self.refuse_frame(caller, about.method, &error).await;
+                return Err(Denial::Frame(Box::new(error)));
+            }
+        };
+        // To end a subscription that the policy no longer allows is no way to reach anything.
+        if subjects.is_empty() || message.method() == Method::ResourcesUnsubscribe {
+            return Ok(());
+        }
+        if let Some(decision) = reach::barred(caller.entry, &subjects)
+            && let Err(refused) = self.charge(decision, about).await
+        {
+            return Err(Denial::Reach(refused));
+        }
+        let tasks =
+            subjects.iter().filter_map(|subject| if let Subject::Task(id) = subject { Some(*id) } else { None });
+        let standing = self.standings.of(&caller.entry.server);
+        if tasks.into_iter().all(|task| standing.tasks.is_of(&caller.entry.grant.id, task, self.clock.now())) {
+            return Ok(());
+        }
+        self.refuse_cause(caller, about.method, &Cause::TaskUnknown).await;
+        Err(Denial::Method(Cause::TaskUnknown))
+    }
+
+    /// Records a decision about a question of the server to the client.
+    pub(crate) async fn record_question(
+        &self,
+        caller: Caller<'_>,
+        method: &str,
+        decision: Decision,
+    ) -> Result<(), Denied> {
+        let about = About { method, ..about_nothing(caller) };
+        let permit = self.charge(decision, &about).await.map_err(Denied)?;
+        // Nothing leaves for the server: the question itself is what is permitted.
+        permit.depart().settle(Ending::new(Settlement::Keep, ResultKind::Accepted));
+        Ok(())
     }
 
     /// Records what is asked of a whole stream or session (GET, DELETE), and permits it.
@@ -142,11 +194,11 @@ fn about_nothing(caller: Caller<'_>) -> About<'_> {
     }
 }
 
-fn allowed() -> Decision {
+pub(crate) fn allowed() -> Decision {
     decision(Outcome::Allow, None, NO_RULE.clone(), String::new())
 }
 
-fn denied(reason: Reason, rule: &str, message: String) -> Decision {
+pub(crate) fn denied(reason: Reason, rule: &str, message: String) -> Decision {
     decision(Outcome::Deny, Some(reason), RulePath::new(rule), message)
 }
 

@@ -27,6 +27,7 @@ pub(crate) async fn open_session(
     let revision = response.as_deref().and_then(agreed);
     let Some(revision) = revision else { return Ok((exchange, None)) };
     let session = gate.sessions.open(entry, NewSession { far, revision, client: translate::client(message) })?;
+    session.was_opened_by(message.bytes());
     let exchange = match exchange {
         Exchange::Stream(mut messages) => {
             messages.belongs_to(&session);

@@ -1,18 +1,24 @@
 //! What comes back from an upstream, on its way to the client: settled, filtered, and only to whom it belongs.
 
+mod look;
 mod messages;
 
 pub(crate) use messages::{Item, Messages, Source};
 
 use crate::forward::{Failure, Flight};
 use crate::gate::Gate;
+use crate::reach::{Denied, Judged};
 use crate::sessions::Session;
 use crate::snapshot::GrantEntry;
+use crate::standing::Standing;
+use crate::states::has_legs;
 use bytes::Bytes;
+use callgate_json::write_string;
 use callgate_mcp::{
-    Batches, CacheScope, Era, Filtered, Incoming, Limits, Message, MessageKind, Method, RequestId, ResponseOutcome,
-    Rewrite, filter_tools, outcome, parse_server,
+    Batches, Era, Incoming, Limits, Message, MessageKind, Method, Outline, RequestId, ResponseOutcome, codes, outcome,
+    parse_server,
 };
+use http::StatusCode;
 use std::sync::Arc;
 
 /// What is known of the request whose answers these are.
@@ -29,6 +35,8 @@ pub(crate) struct Relay {
     pub(crate) error_code: Option<i64>,
     /// Something that could not be read was passed on: it may have been the response.
     unread: bool,
+    /// The request as it was sent, where its answer may have a state for it to come back with.
+    request: Option<Box<[u8]>>,
 }
 
 /// What becomes of one message of the upstream.
@@ -39,6 +47,8 @@ pub(crate) enum Seen {
     Changed(Bytes),
     /// It goes to nobody, for this reason.
     Drop(&'static str),
+    /// It holds questions to the client. It goes on, or this in its place, once they are recorded as allowed.
+    Judged { judged: Box<Judged>, changed: Option<Bytes> },
 }
 
 impl Relay {
@@ -53,12 +63,20 @@ impl Relay {
             flight: None,
             error_code: None,
             unread: false,
+            request: None,
         }
     }
 
     /// The relay of the answers to one request.
     pub(crate) fn of(self, message: &Message<'_>, flight: Flight) -> Self {
-        Self { method: Some(message.method()), id: message.id(), flight: Some(flight), ..self }
+        let comes_back = self.era == Era::Modern && has_legs(message.method());
+        let request = comes_back.then(|| message.bytes().into());
+        Self { method: Some(message.method()), id: message.id(), flight: Some(flight), request, ..self }
+    }
+
+    /// What the gateway has learned of the server.
+    fn standing(&self) -> Arc<Standing> {
+        self.gate.standings.of(&self.entry.server)
     }
 
     /// The server's name, for messages.
@@ -80,13 +98,25 @@ impl Relay {
     }
 
     /// Looks at a body that is one whole message: the answer to the request.
-    pub(crate) fn see_answer(&mut self, bytes: &Bytes) -> Result<Seen, Failure> {
+    pub(crate) async fn see_answer(&mut self, bytes: &Bytes) -> Result<Seen, Failure> {
+        match self.see_whole(bytes)? {
+            Seen::Judged { mut judged, changed } => {
+                match judged.record(&self.gate, &self.entry, self.session.as_ref()).await {
+                    Ok(()) => Ok(changed.map_or(Seen::Pass, Seen::Changed)),
+                    Err(denied) => Ok(Seen::Changed(self.refused(&denied, None))),
+                }
+            }
+            seen => Ok(seen),
+        }
+    }
+
+    fn see_whole(&mut self, bytes: &Bytes) -> Result<Seen, Failure> {
         let limits = self.limits();
         let parsed = parse_server(bytes, &limits, Batches::Refused);
         let message = match &parsed {
             Ok(Incoming::One(message)) if message.kind() == MessageKind::Response => message,
             Ok(_) => return Err(self.unreadable("it is not the response to the request".to_owned())),
-            Err(_) if self.passes_unread() => {
+            Err(_) if self.passes_unread(bytes) => {
                 self.settle(bytes, None);
                 return Ok(Seen::Pass);
             }
@@ -95,8 +125,7 @@ impl Relay {
         if message.id() != self.id && !(message.id().is_none() && message.error().is_some()) {
             return Err(self.unreadable("it answers another request".to_owned()));
         }
-        let seen = self.filter(message, bytes);
-        match seen {
+        match self.look(message) {
             Ok(seen) => {
                 self.settle(bytes, Some(message));
                 Ok(seen)
@@ -112,16 +141,57 @@ impl Relay {
         let message = match &parsed {
             Ok(Incoming::One(message)) => message,
             Ok(Incoming::Batch(_)) => return Err(self.unreadable("it is a batch".to_owned())),
-            Err(_) if self.passes_unread() => {
+            Err(_) if self.passes_unread(bytes) => {
                 self.unread = true;
                 return Ok(Seen::Pass);
             }
             Err(error) => return Err(self.unreadable(error.to_string())),
         };
         match message.kind() {
-            MessageKind::Notification => Ok(Seen::Pass),
-            MessageKind::Request => Ok(self.question(message)),
+            MessageKind::Notification => Ok(self.notice(message)),
+            MessageKind::Request if self.can_be_asked() => Ok(self.question(message)),
+            MessageKind::Request => Ok(Seen::Drop("a request to a client that can't be asked")),
             MessageKind::Response => self.response(message, bytes),
+        }
+    }
+
+    /// Looks at what a connection of its own says beside its responses: read, and brought to the right request, before.
+    pub(crate) fn see_aside(&mut self, bytes: &Bytes) -> Seen {
+        let limits = self.limits();
+        let Ok(Incoming::One(message)) = parse_server(bytes, &limits, Batches::Refused) else {
+            return Seen::Drop("it can't be read");
+        };
+        match message.kind() {
+            MessageKind::Notification => self.notice(&message),
+            MessageKind::Request => self.question(&message),
+            MessageKind::Response => Seen::Drop("a response that nobody waits for"),
+        }
+    }
+
+    /// Whether there is a client that a request of the server can be put to, and whose response finds its way back.
+    fn can_be_asked(&self) -> bool {
+        self.session.is_some() && self.era == Era::Legacy
+    }
+
+    /// What the client is answered in the place of a response with questions that may not be put.
+    pub(crate) fn refused(&self, denied: &Denied, id: Option<&RequestId>) -> Bytes {
+        let mut json = String::new();
+        match self.id.as_ref().or(id) {
+            Some(RequestId::Integer(number)) => json = number.to_string(),
+            Some(RequestId::String(text)) => write_string(text, &mut json),
+            None => json.push_str("null"),
+        }
+        denied.to_client(json.as_bytes(), self.era, self.method).into()
+    }
+
+    /// The HTTP status of the response that was seen: the modern revision has some for errors.
+    pub(crate) fn status(&self) -> StatusCode {
+        match (self.era, self.error_code) {
+            (Era::Modern, Some(codes::METHOD_NOT_FOUND)) => StatusCode::NOT_FOUND,
+            (Era::Modern, Some(codes::HEADER_MISMATCH | codes::MISSING_CAPABILITY | codes::UNSUPPORTED_VERSION)) => {
+                StatusCode::BAD_REQUEST
+            }
+            _ => StatusCode::OK,
         }
     }
 
@@ -160,7 +230,7 @@ impl Relay {
                 return Ok(Seen::Drop("a second response"));
             }
         }
-        match self.filter(message, bytes) {
+        match self.look(message) {
             Ok(seen) => {
                 self.settle(bytes, Some(message));
                 Ok(seen)
@@ -169,52 +239,13 @@ impl Relay {
         }
     }
 
-    fn question(&self, message: &Message<'_>) -> Seen {
-        let (Some(session), Some(id), Era::Legacy) = (&self.session, message.id(), self.era) else {
-            return Seen::Drop("a request to a client that can't be asked");
-        };
-        if session.asks(id) { Seen::Pass } else { Seen::Drop("too many requests to the client are open") }
-    }
-
-    /// Takes hidden tools out of a list, and forbids caches to share it.
-    fn filter(&self, message: &Message<'_>, bytes: &Bytes) -> Result<Seen, String> {
-        let Some(result) = message.result() else { return Ok(Seen::Pass) };
-        let scope = match self.era {
-            Era::Modern => CacheScope::Private,
-            Era::Legacy => CacheScope::AsIs,
-        };
-        let is_tool_list = match self.method {
-            Some(Method::ToolsList) => true,
-            Some(Method::ToolsCall) => false,
-            _ => result.get("tools").is_some(),
-        };
-        if is_tool_list {
-            let listed = |tool: &str| {
-                let documents = [&self.entry.policy, &self.entry.baseline];
-                documents.into_iter().flatten().all(|attached| attached.policy.listed(tool, None))
-            };
-            let filtered = filter_tools(bytes, &self.limits(), scope, |tool| listed(tool.name()));
-            return match filtered.map_err(|error| error.to_string())? {
-                Filtered::Unchanged => Ok(Seen::Pass),
-                Filtered::Changed(bytes) => Ok(Seen::Changed(bytes.into())),
-            };
-        }
-        let is_list =
-            matches!(self.method, Some(Method::PromptsList | Method::ResourcesList | Method::ResourcesTemplatesList));
-        let scope = result.get("cacheScope").filter(|_| is_list && self.era == Era::Modern);
-        match scope.filter(|scope| scope.as_str() != Some("private")) {
-            None => Ok(Seen::Pass),
-            Some(scope) => {
-                let private: &[u8] = b"\"private\"";
-                Ok(Seen::Changed(Rewrite::new(message).part(scope, private).into_bytes().into_owned().into()))
-            }
-        }
-    }
-
     /// Whether an answer that the strict reader refuses may still be passed on: the tool ran, its result is data, and
-    /// nothing of it is filtered. Whatever might be a list may not.
-    fn passes_unread(&self) -> bool {
-        self.method.is_some_and(|method| !matches!(method, Method::ToolsList | Method::Other | Method::Initialize))
+    /// nothing of it is filtered. Whatever might be a list may not, nor what might be a question to the client.
+    fn passes_unread(&self, bytes: &[u8]) -> bool {
+        let is_data = self.method.is_some_and(|method| {
+            matches!(method, Method::ToolsCall | Method::ResourcesRead | Method::PromptsGet | Method::TasksResult)
+        });
+        is_data && Outline::default().is_plain(bytes)
     }
 
     fn settle(&mut self, bytes: &Bytes, message: Option<&Message<'_>>) {

@@ -1,36 +1,58 @@
 //! Legacy sessions: our own ids, bound to one grant and one server, ended when either goes.
+//!
+//! The id that a client holds is random, except where the upstream speaks HTTP: there it is sealed ([`ticket`]), and
+//! another process with the same key can take the session up.
 
+mod ended;
+mod session;
+mod ticket;
+
+pub(crate) use session::{OpenStream, Session};
+
+use crate::eras::synthesized::Synthesized;
 use crate::errors::Cause;
-use crate::forward::Process;
-use crate::snapshot::{GrantEntry, ServerConfig, Snapshot};
-use callgate_mcp::{RequestId, Revision};
+use crate::forward::Peer;
+use crate::seal::{Seal, SealKey};
+use crate::snapshot::{GrantEntry, Snapshot};
+use crate::upstream::UpstreamConfig;
+use callgate_decision::Clock;
+use callgate_mcp::Revision;
 use callgate_policy::{Client, GrantId, Timestamp};
+use ended::Ended;
 use http::HeaderValue;
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+use ticket::{MAX_AGE_MS, Ticket};
 
-/// Requests of one server that a client has not answered yet.
-const MAX_ASKED: usize = 1024;
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Its client said so, or went.
+    Deleted,
+    /// Nothing was said for too long.
+    Idle,
+    /// Its grant or server is gone, or another.
+    Revoked,
+    /// The upstream no longer knows it.
+    Lost,
+    /// The process behind it ended.
+    Died,
+    /// The gateway stops.
+    Stopped,
+}
 
-/// One legacy session.
-#[derive(Debug)]
-pub(crate) struct Session {
-    /// Random, unguessable, and still no credential: it is looked up together with the grant.
-    pub(crate) id: Box<str>,
-    pub(crate) grant: GrantId,
-    pub(crate) server: Arc<ServerConfig>,
-    pub(crate) far: FarEnd,
-    /// What `initialize` agreed on.
-    pub(crate) revision: Revision,
-    /// What the client calls itself.
-    pub(crate) client: Option<Client>,
-    asked: Mutex<HashSet<RequestId>>,
-    used: Mutex<Instant>,
-    streams: AtomicUsize,
-    ended: watch::Sender<bool>,
+impl Why {
+    /// All of them, with the word in figures.
+    pub(crate) const ALL: [(Self, &'static str); 6] = [
+        (Self::Deleted, "deleted"),
+        (Self::Idle, "idle"),
+        (Self::Revoked, "revoked"),
+        (Self::Lost, "lost"),
+        (Self::Died, "died"),
+        (Self::Stopped, "stopped"),
+    ];
 }
 
 /// What the session is on the upstream's side.
@@ -38,13 +60,11 @@ pub(crate) struct Session {
 pub(crate) enum FarEnd {
     /// The id that an HTTP upstream gave it; none where the upstream keeps no sessions.
     Http(Option<HeaderValue>),
-    /// A child process of its own.
-    Process(Process),
+    /// The other end of a connection of its own: a child process, or an event stream that carries all answers.
+    Peer(Peer),
+    /// A modern upstream, which knows nothing of sessions.
+    Synthesized(Arc<Synthesized>),
 }
-
-/// A stream that is open: as long as there is one, the session is not idle.
-#[derive(Debug)]
-pub(crate) struct OpenStream(Arc<Session>);
 
 /// What a new session is made of.
 #[derive(Debug)]
@@ -55,22 +75,51 @@ pub(crate) struct NewSession {
 }
 
 /// The open sessions of the gateway.
-#[derive(Debug)]
 pub(crate) struct Sessions {
     table: RwLock<Table>,
     max: usize,
     max_per_grant: usize,
+    seal: Seal,
+    clock: Arc<dyn Clock>,
+    /// Taken up from another process.
+    pub(crate) adopted: AtomicU64,
+    /// Opened again at an upstream that forgot them.
+    pub(crate) reopened: AtomicU64,
+    /// Bytes of events that all sessions keep.
+    kept: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     by_id: HashMap<Box<str>, Arc<Session>>,
     per_grant: HashMap<GrantId, usize>,
+    ended: Ended,
+    ended_by: [u64; Why::ALL.len()],
+}
+
+impl FarEnd {
+    /// The process, or the other connection, that is the session's alone.
+    pub(crate) fn process(&self) -> Option<&Peer> {
+        match self {
+            Self::Http(_) => None,
+            Self::Peer(process) => Some(process),
+            Self::Synthesized(far) => far.process(),
+        }
+    }
 }
 
 impl Sessions {
-    pub(crate) fn new(max: usize, max_per_grant: usize) -> Self {
-        Self { table: RwLock::default(), max, max_per_grant }
+    pub(crate) fn new(max: usize, max_per_grant: usize, key: &SealKey, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            table: RwLock::default(),
+            max,
+            max_per_grant,
+            seal: Seal::new(key, "callgate 2026-11 session id"),
+            clock,
+            adopted: AtomicU64::new(0),
+            reopened: AtomicU64::new(0),
+            kept: Arc::default(),
+        }
     }
 
     /// Whether one more session of this grant may be opened. Asked before the upstream is.
@@ -91,59 +140,98 @@ impl Sessions {
 
     /// Opens a session. Where there is no room, what stands behind it is dropped, and so ended.
     pub(crate) fn open(&self, entry: &GrantEntry, new: NewSession) -> Result<Arc<Session>, Cause> {
-        let session = Arc::new(Session {
-            id: random_id()?,
-            grant: entry.grant.id.clone(),
-            server: Arc::clone(&entry.server),
-            far: new.far,
-            revision: new.revision,
-            client: new.client,
-            asked: Mutex::default(),
-            used: Mutex::new(Instant::now()),
-            streams: AtomicUsize::new(0),
-            ended: watch::Sender::new(false),
-        });
+        let issued = self.clock.now();
+        let sealed = match (&new.far, &entry.server.upstream) {
+            (FarEnd::Http(far), UpstreamConfig::Http(upstream)) => {
+                let (far, client) = (far.clone(), new.client.clone());
+                Ticket { far, revision: new.revision, client, issued }.seal(&self.seal, entry, upstream)
+            }
+            _ => None,
+        };
+        let (held, issued) = match sealed {
+            Some(held) => (held.into(), Some(issued)),
+            None => (random_id()?, None),
+        };
+        let session = Arc::new(Session::new(entry, new, held, issued, &self.kept));
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         self.has_room(&table, &entry.grant.id)?;
-        *table.per_grant.entry(session.grant.clone()).or_default() += 1;
-        table.by_id.insert(session.id.clone(), Arc::clone(&session));
+        table.insert(&session);
         Ok(session)
     }
 
     /// The session with this id, if it is this grant's on this server.
     pub(crate) fn find(&self, id: &[u8], entry: &GrantEntry) -> Result<Arc<Session>, Cause> {
         let id = std::str::from_utf8(id).map_err(|_| Cause::SessionUnknown)?;
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let session = table.by_id.get(id).ok_or(Cause::SessionUnknown)?;
-        if session.grant != entry.grant.id || session.server.uuid != entry.server.uuid || session.has_ended() {
+        let known = {
+            let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+            table.by_id.get(id).cloned()
+        };
+        match known {
+            Some(session) => session.of(entry),
+            None => self.take_up(id, entry),
+        }
+    }
+
+    /// Goes on with a session that another process opened: its id says all that there is to know of it.
+    fn take_up(&self, id: &str, entry: &GrantEntry) -> Result<Arc<Session>, Cause> {
+        let UpstreamConfig::Http(upstream) = &entry.server.upstream else { return Err(Cause::SessionUnknown) };
+        let now = self.clock.now();
+        let opened = Ticket::open(&self.seal, entry, upstream, id.as_bytes(), now);
+        let Ticket { far, revision, client, issued } = opened.ok_or(Cause::SessionUnknown)?;
+        let new = NewSession { far: FarEnd::Http(far), revision, client };
+        let session = Arc::new(Session::new(entry, new, id.into(), Some(issued), &self.kept));
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have been as quick.
+        if let Some(session) = table.by_id.get(id) {
+            return session.of(entry);
+        }
+        if table.ended.has(&session.id, issued.0) {
             return Err(Cause::SessionUnknown);
         }
-        session.touch();
-        Ok(Arc::clone(session))
+        self.has_room(&table, &entry.grant.id)?;
+        table.insert(&session);
+        self.adopted.fetch_add(1, Ordering::Relaxed);
+        Ok(session)
     }
 
     /// Ends a session: its streams close, its process too.
     pub(crate) fn end(&self, session: &Session) {
+        self.end_because(session, Why::Deleted);
+    }
+
+    /// The same, for another reason.
+    pub(crate) fn end_because(&self, session: &Session, why: Why) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        table.remove(&session.id);
+        table.remove(&session.held, why);
     }
 
     /// Ends every session whose grant or server has gone or changed, that is idle for too long, or whose process died.
-    pub(crate) fn sweep(&self, snapshot: &Snapshot, now: Timestamp) {
+    /// Those that were idle come back, so that their upstreams can be told.
+    pub(crate) fn sweep(&self, snapshot: &Snapshot, now: Timestamp) -> Vec<Arc<Session>> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let over: Vec<_> = table.by_id.values().filter(|one| one.is_over(snapshot, now)).cloned().collect();
-        for session in over {
-            table.remove(&session.id);
+        let over: Vec<_> =
+            table.by_id.values().filter_map(|one| Some((one.over(snapshot, now)?, one.clone()))).collect();
+        for (why, session) in &over {
+            table.remove(&session.held, *why);
         }
+        table.ended.expire(now.0.saturating_sub(MAX_AGE_MS));
+        let moment = Instant::now();
+        table.by_id.values().for_each(|session| session.log.sweep(moment));
+        over.into_iter().filter(|(why, _)| *why == Why::Idle).map(|(_, session)| session).collect()
     }
 
-    /// Ends all sessions.
+    /// Ends all sessions. Their upstreams keep theirs: the next process can go on with them.
     pub(crate) fn end_all(&self) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let all: Vec<_> = table.by_id.keys().cloned().collect();
         for id in all {
-            table.remove(&id);
+            table.remove(&id, Why::Stopped);
         }
+    }
+
+    /// How many ended, for each reason of [`Why::ALL`].
+    pub(crate) fn ended_by(&self) -> [u64; Why::ALL.len()] {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).ended_by
     }
 
     /// How many are open.
@@ -153,10 +241,23 @@ impl Sessions {
 }
 
 impl Table {
-    fn remove(&mut self, id: &str) {
+    fn insert(&mut self, session: &Arc<Session>) {
+        *self.per_grant.entry(session.grant.clone()).or_default() += 1;
+        self.by_id.insert(session.held.clone(), Arc::clone(session));
+    }
+
+    fn remove(&mut self, id: &str, why: Why) {
         let Some(session) = self.by_id.remove(id) else { return };
-        session.ended.send_replace(true);
-        if let FarEnd::Process(process) = &session.far {
+        session.has_to_end();
+        if let Some(count) = self.ended_by.get_mut(why as usize) {
+            *count += 1;
+        }
+        if let Some(issued) = session.issued {
+            self.ended.note(&session.id, issued.0);
+        }
+        if let FarEnd::Peer(process) = &session.far
+            && !process.is_shared()
+        {
             process.stop();
         }
         if let Some(open) = self.per_grant.get_mut(&session.grant) {
@@ -168,67 +269,8 @@ impl Table {
     }
 }
 
-impl Session {
-    /// Notes that the session is in use.
-    pub(crate) fn touch(&self) {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    pub(crate) fn has_ended(&self) -> bool {
-        *self.ended.borrow() || matches!(&self.far, FarEnd::Process(process) if process.has_ended())
-    }
-
-    /// Becomes true when the session ends.
-    pub(crate) fn ended(&self) -> watch::Receiver<bool> {
-        self.ended.subscribe()
-    }
-
-    /// Notes a stream that is open.
-    pub(crate) fn open_stream(self: &Arc<Self>) -> OpenStream {
-        self.streams.fetch_add(1, Ordering::Relaxed);
-        OpenStream(Arc::clone(self))
-    }
-
-    /// Notes that the server asks the client something. False where too many such questions are open.
-    pub(crate) fn asks(&self, id: RequestId) -> bool {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.len() >= MAX_ASKED {
-            return false;
-        }
-        asked.insert(id);
-        true
-    }
-
-    /// Whether the server asked what this id answers. Each question is answered once.
-    pub(crate) fn was_asked(&self, id: &RequestId) -> bool {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
-    }
-
-    fn is_over(&self, snapshot: &Snapshot, now: Timestamp) -> bool {
-        let valid = snapshot.grant_by_id(&self.grant).is_some_and(|entry| {
-            !entry.has_expired(now)
-                && entry.server.uuid == self.server.uuid
-                && entry.server.upstream == self.server.upstream
-        });
-        !valid || self.has_ended() || self.idle() > self.server.timeouts.idle
-    }
-
-    fn idle(&self) -> Duration {
-        if self.streams.load(Ordering::Relaxed) > 0 {
-            return Duration::ZERO;
-        }
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
-    }
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        self.0.touch();
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn random_id() -> Result<Box<str>, Cause> {
+/// An id that nobody guesses.
+pub(crate) fn random_id() -> Result<Box<str>, Cause> {
     let mut bytes = [0; 24];
     getrandom::fill(&mut bytes).map_err(|error| Cause::NotRecorded(format!("no randomness for a session: {error}")))?;
     Ok(hex::encode(bytes).into())

@@ -21,6 +21,10 @@ impl TokenKey {
         Self(bytes)
     }
 
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The digest of a bearer token, as grants are stored and found.
     pub fn digest(&self, token: &[u8]) -> TokenDigest {
         TokenDigest(*blake3::keyed_hash(&self.0, token).as_bytes())
@@ -50,6 +54,50 @@ pub struct ServerConfig {
     pub upstream: UpstreamConfig,
     /// How long it may take.
     pub timeouts: Timeouts,
+    /// Which era of the protocol it speaks.
+    pub era: UpstreamEra,
+    /// Who shares its process, where it is one.
+    pub sharing: Sharing,
+    /// How much of it may be in use at once.
+    pub limits: ServerLimits,
+}
+
+/// Which era of the protocol an upstream speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamEra {
+    /// Found out by asking it.
+    #[default]
+    Auto,
+    /// Sessions opened by `initialize`: 2025-11-25 and earlier.
+    Legacy,
+    /// Stateless: 2026-07-28 and later.
+    Modern,
+}
+
+/// Who shares the process of a stdio upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sharing {
+    /// Every legacy session has a process of its own; a grant's stateless calls share one.
+    #[default]
+    PerSession,
+    /// One process for all that one grant does.
+    PerGrant,
+}
+
+/// How much of an upstream may be in use at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Requests that are not answered yet; streams that wait for events are not counted.
+    pub in_flight: usize,
+    /// Child processes.
+    pub processes: usize,
+}
+
+impl Default for ServerLimits {
+    /// 1,024 requests and 256 processes.
+    fn default() -> Self {
+        Self { in_flight: 1024, processes: 256 }
+    }
 }
 
 /// How long an upstream may take.
@@ -61,12 +109,19 @@ pub struct Timeouts {
     pub silence: Duration,
     /// Without any traffic before a child process, or a session, ends.
     pub idle: Duration,
+    /// From a call's leaving to its response, however much progress it makes; `None` for as long as it takes.
+    pub call: Option<Duration>,
 }
 
 impl Default for Timeouts {
-    /// 10 s, 300 s and 30 min.
+    /// 10 s, 300 s, 30 min, and no end for calls that go on.
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), silence: Duration::from_secs(300), idle: Duration::from_secs(30 * 60) }
+        Self {
+            connect: Duration::from_secs(10),
+            silence: Duration::from_secs(300),
+            idle: Duration::from_secs(30 * 60),
+            call: None,
+        }
     }
 }
 

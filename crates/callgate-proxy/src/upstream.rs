@@ -127,6 +127,21 @@ impl HttpUpstream {
         })
     }
 
+    /// Another place of the same origin, named as an HTTP+SSE server names its endpoint: a path, or a whole URL.
+    pub(crate) fn at(&self, reference: &str) -> Result<Self, &'static str> {
+        let base = url::Url::parse(&self.url()).map_err(|_| "its own URL can't be read")?;
+        let place = base.join(reference).map_err(|_| "the endpoint that it names is no URL")?;
+        if place.origin() != base.origin() || !place.username().is_empty() || place.password().is_some() {
+            return Err("the endpoint that it names is on another origin");
+        }
+        let target = match place.query() {
+            None => place.path().to_owned(),
+            Some(query) => format!("{}?{query}", place.path()),
+        };
+        let target = target.parse().map_err(|_| "the endpoint that it names can't be sent")?;
+        Ok(Self { target, ..self.clone() })
+    }
+
     /// Scheme, host and port, for logs and lists.
     pub fn origin(&self) -> &str {
         &self.origin
@@ -177,6 +192,24 @@ mod tests {
         assert_eq!((&*upstream.origin, upstream.port), ("https://example.com:443", 443));
         assert_eq!((upstream.authority.to_str().unwrap(), upstream.target.path()), ("example.com", "/"));
         assert_eq!(upstream.url(), "https://example.com/");
+    }
+
+    #[test]
+    fn an_endpoint_is_taken_from_the_same_origin_only() {
+        let upstream = HttpUpstream::parse("http://127.0.0.1:8080/sse?key=1", &[]).unwrap();
+        let cases = [
+            ("/messages/?session_id=1", Some("/messages/?session_id=1")),
+            ("messages", Some("/messages")),
+            ("http://127.0.0.1:8080/m", Some("/m")),
+            ("http://127.0.0.1:8081/m", None),
+            ("https://127.0.0.1:8080/m", None),
+            ("//evil.example/m", None),
+            ("http://user@127.0.0.1:8080/m", None),
+        ];
+        for (reference, target) in cases {
+            let at = upstream.at(reference).ok().map(|at| at.target.to_string());
+            assert_eq!(at.as_deref(), target, "{reference}");
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(crate) struct AnswerBody {
     incoming: Incoming,
     lease: Option<Lease>,
     silence: Option<Duration>,
+    /// When the call's time is over, and how long that was.
+    due: Option<(tokio::time::Instant, Duration)>,
 }
 
 /// A body that was collected, or what there is of one that is longer than wanted.
@@ -84,7 +86,7 @@ fn answer(response: hyper::Response<Incoming>, lease: Lease, silence: Option<Dur
     if head.status.is_redirection() && head.status != StatusCode::NOT_MODIFIED {
         return Err(Failure::Redirect(head.status));
     }
-    let mut body = AnswerBody { incoming, lease: Some(lease), silence };
+    let mut body = AnswerBody { incoming, lease: Some(lease), silence, due: None };
     body.finish_if_done();
     Ok(Answer { status: head.status, headers: head.headers, body })
 }
@@ -93,8 +95,8 @@ impl AnswerBody {
     /// The next part of the body; `None` at its end.
     pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Failure>> {
         loop {
-            let frame = match within(self.silence, self.incoming.frame()).await {
-                Err(silent) => return Some(Err(silent)),
+            let frame = match self.frame().await {
+                Err(late) => return Some(Err(late)),
                 Ok(None) => {
                     if let Some(lease) = self.lease.take() {
                         lease.give_back();
@@ -112,14 +114,33 @@ impl AnswerBody {
         }
     }
 
+    async fn frame(&mut self) -> Result<Option<Result<hyper::body::Frame<Bytes>, hyper::Error>>, Failure> {
+        let frame = within(self.silence, self.incoming.frame());
+        match self.due {
+            None => frame.await,
+            Some((at, limit)) => tokio::time::timeout_at(at, frame).await.unwrap_or(Err(Failure::Overdue(limit))),
+        }
+    }
+
+    /// From here on, the body has to end before the call's time is over.
+    pub(super) fn is_due(&mut self, due: Option<(tokio::time::Instant, Duration)>) {
+        self.due = due;
+    }
+
+    /// The connections that this body came over.
+    pub(crate) fn pool(&self) -> Option<&Arc<Pool>> {
+        self.lease.as_ref().map(Lease::pool)
+    }
+
     /// Whether nothing (more) is to be read.
     pub(crate) fn is_empty(&self) -> bool {
         self.incoming.is_end_stream()
     }
 
-    /// From here on, silence is no failure of this body.
+    /// From here on, neither silence nor the time is a failure of this body: whoever reads it looks at them.
     pub(crate) fn wait_for_ever(&mut self) {
         self.silence = None;
+        self.due = None;
     }
 
     /// Reads the body to its end, or until it is longer than `limit`. A body in one part is not copied.
@@ -146,6 +167,19 @@ impl AnswerBody {
             }
         }
         Ok(Collected::Beginning(all.freeze()))
+    }
+
+    /// Reads on to the end, behind a beginning that was read before; `None` where all of it is longer than `limit`.
+    pub(crate) async fn collect_on(&mut self, beginning: &[u8], limit: usize) -> Result<Option<Bytes>, Failure> {
+        let mut all = BytesMut::with_capacity(beginning.len() * 2);
+        all.extend_from_slice(beginning);
+        while all.len() <= limit {
+            match self.next().await.transpose()? {
+                Some(part) => all.extend_from_slice(&part),
+                None => return Ok(Some(all.freeze())),
+            }
+        }
+        Ok(None)
     }
 
     fn finish_if_done(&mut self) {

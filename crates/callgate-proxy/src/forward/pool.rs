@@ -104,6 +104,11 @@ impl Pool {
 }
 
 impl Lease {
+    /// Where it came from.
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
     /// The connection is free again: its response was read to the end.
     pub(super) fn give_back(self) {
         if self.sender.is_closed() {

@@ -1,10 +1,12 @@
-//! The child processes of the gateway: one per legacy session, one per server and grant for everybody else.
+//! The child processes of the gateway: one per legacy session, one per server and grant for everybody else, or for
+//! everybody, as the server is configured.
 
 use super::Failure;
-use super::process::{Fate, Living, Process};
+use super::peer::{Fate, Living, Peer};
 use crate::gate::until;
 use crate::options::Options;
-use crate::snapshot::{GrantEntry, ServerConfig, Snapshot};
+use crate::snapshot::{GrantEntry, ServerConfig, Sharing, Snapshot};
+use crate::standing::{jittered, random};
 use crate::upstream::StdioUpstream;
 use callgate_policy::{GrantId, Timestamp};
 use std::collections::HashMap;
@@ -23,14 +25,22 @@ type ServerId = Arc<str>;
 #[derive(Debug, Default)]
 pub(crate) struct Processes {
     shared: Mutex<HashMap<(ServerId, GrantId), Slot>>,
-    troubles: Mutex<HashMap<ServerId, Trouble>>,
+    starts: Mutex<HashMap<ServerId, Starts>>,
     living: Arc<Living>,
 }
 
 #[derive(Debug)]
 struct Slot {
-    process: Process,
+    process: Peer,
     server: Arc<ServerConfig>,
+}
+
+/// What was started for one server.
+#[derive(Debug, Default)]
+struct Starts {
+    /// Those that have not ended, as far as was looked.
+    running: Vec<Fate>,
+    trouble: Trouble,
 }
 
 /// How often a server's process died at once, one after the other.
@@ -48,8 +58,21 @@ impl Processes {
         server: &ServerConfig,
         command: &StdioUpstream,
         options: &Options,
-    ) -> Result<Process, Failure> {
+    ) -> Result<Peer, Failure> {
         self.start_as(server, command, options, false)
+    }
+
+    /// The process of a new session: one of its own, or the one that all of its grant share.
+    pub(crate) fn for_session(
+        &self,
+        entry: &GrantEntry,
+        command: &StdioUpstream,
+        options: &Options,
+    ) -> Result<Peer, Failure> {
+        match entry.server.sharing {
+            Sharing::PerSession => self.start(&entry.server, command, options),
+            Sharing::PerGrant => self.shared(entry, command, options),
+        }
     }
 
     /// The process that this grant's sessionless calls to this server share.
@@ -58,7 +81,7 @@ impl Processes {
         entry: &GrantEntry,
         command: &StdioUpstream,
         options: &Options,
-    ) -> Result<Process, Failure> {
+    ) -> Result<Peer, Failure> {
         let key = (Arc::clone(&entry.server.uuid), entry.grant.id.clone());
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = shared.get(&key)
@@ -73,9 +96,23 @@ impl Processes {
         Ok(process)
     }
 
+    /// Forgets the deaths of a server's processes: they were asked something that they need not know.
+    pub(crate) fn forgive(&self, server: &ServerConfig) {
+        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(starts) = starts.get_mut(&server.uuid) {
+            starts.trouble = Trouble::default();
+        }
+    }
+
     /// How many shared ones there are.
     pub(crate) fn count(&self) -> usize {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// How many run for each server.
+    pub(crate) fn running(&self) -> Vec<(ServerId, usize)> {
+        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        starts.iter_mut().map(|(server, starts)| (Arc::clone(server), starts.running())).collect()
     }
 
     /// Ends the shared ones whose grant or server has gone or changed, that are idle for too long, or have ended.
@@ -92,8 +129,8 @@ impl Processes {
             holds && !slot.process.has_ended() && slot.process.idle() < slot.server.timeouts.idle
         });
         drop(shared);
-        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        troubles.retain(|id, _| snapshot.servers().iter().any(|server| server.uuid == *id));
+        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        starts.retain(|id, starts| starts.running() > 0 || snapshot.servers().iter().any(|server| server.uuid == *id));
     }
 
     /// Ends all of them, and waits until they have.
@@ -103,7 +140,7 @@ impl Processes {
             shared.values().for_each(|slot| slot.process.stop());
             shared.clear();
         }
-        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let mut living = self.living.subscribe();
         if tokio::time::timeout(ENDING, until(&mut living, |count| *count == 0)).await.is_err() {
             let left = *living.borrow();
@@ -117,17 +154,31 @@ impl Processes {
         command: &StdioUpstream,
         options: &Options,
         shared: bool,
-    ) -> Result<Process, Failure> {
-        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        let trouble = troubles.entry(Arc::clone(&server.uuid)).or_default();
+    ) -> Result<Peer, Failure> {
+        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        let Starts { running, trouble } = starts.entry(Arc::clone(&server.uuid)).or_default();
         trouble.look();
         trouble.may_start()?;
-        let started = Process::start(server, command, options, shared, &self.living);
+        running.retain(|fate| !fate.has_ended());
+        if running.len() >= server.limits.processes {
+            return Err(Failure::TooManyProcesses(server.limits.processes));
+        }
+        let started = Peer::start(server, command, options, shared, &self.living);
         match &started {
-            Ok(process) => trouble.last = Some(process.fate()),
+            Ok(process) => {
+                trouble.last = Some(process.fate());
+                running.push(process.fate());
+            }
             Err(_) => trouble.died(Instant::now()),
         }
         started
+    }
+}
+
+impl Starts {
+    fn running(&mut self) -> usize {
+        self.running.retain(|fate| !fate.has_ended());
+        self.running.len()
     }
 }
 
@@ -144,7 +195,7 @@ impl Trouble {
     }
 
     fn died(&mut self, at: Instant) {
-        let wait = FIRST_WAIT.saturating_mul(1 << self.deaths.min(10)).min(LONGEST_WAIT);
+        let wait = jittered(FIRST_WAIT.saturating_mul(1 << self.deaths.min(10)).min(LONGEST_WAIT), random());
         self.deaths += 1;
         self.until = Some(at + wait);
     }

@@ -1,10 +1,11 @@
-//! Whose answer is whose, in front of one child process: own ids towards the server, the client's back.
+//! Whose answer is whose, on one duplex connection: own ids towards the server, the client's back.
 //!
 //! An answer to an id that is not open reaches nobody: unknown, late, or given twice.
 
+use super::Failure;
 use bytes::Bytes;
 use callgate_mcp::{Batches, Incoming, Limits, Message, MessageKind, Method, RequestId, Rewrite, one_line};
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 /// Messages that wait for a request's stream to be read.
@@ -14,25 +15,30 @@ const INBOX: usize = 256;
 /// Requests of the server that the client has not answered yet.
 const MAX_ASKED: usize = 1024;
 
-/// The open requests of one child process, and what it says to nobody in particular.
+/// The open requests of one peer, and what it says to nobody in particular.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     next: i64,
     open: BTreeMap<i64, Open>,
-    asked: HashSet<RequestId>,
+    asked: HashMap<RequestId, Method>,
     inbox: VecDeque<Bytes>,
     /// Counts the streams that ever listened; the last one is the one that is served.
     listeners: u64,
     listening: bool,
     /// Many clients share the process: nothing may reach a client that did not ask for it.
     shared: bool,
+    /// The gateway holds the session: a question belongs to the one call that is open, and nothing waits for a stream.
+    held: bool,
 }
 
 #[derive(Debug)]
 struct Open {
+    method: Method,
     id: Option<RequestId>,
     id_json: Vec<u8>,
     token_json: Option<Vec<u8>>,
+    /// It waits for events; nothing that a request brings about belongs to it.
+    listens: bool,
     to: mpsc::Sender<Said>,
 }
 
@@ -43,8 +49,8 @@ pub(super) enum Said {
     Aside(Bytes),
     /// The response: the last message.
     Response(Bytes),
-    /// A response that can't be read.
-    Unreadable(String),
+    /// No response will come, for this reason.
+    Failed(Failure),
 }
 
 /// What came of a line of the server.
@@ -74,9 +80,11 @@ impl Routes {
         let own = number.to_string().into_bytes();
         let (to, from) = mpsc::channel(QUEUE);
         let open = Open {
+            method: message.method(),
             id: message.id(),
             id_json: message.id_bytes().unwrap_or(b"null").to_vec(),
             token_json: message.progress_token().map(|token| message.bytes_of(token).to_vec()),
+            listens: message.method() == Method::SubscriptionsListen,
             to,
         };
         self.open.insert(number, open);
@@ -104,9 +112,26 @@ impl Routes {
         Some(one_line(&line).into_owned())
     }
 
-    /// Whether the server asked what this response answers. Each question is answered once.
-    pub(super) fn was_asked(&mut self, id: &RequestId) -> bool {
+    /// What the server asked that this response answers. Each question is answered once.
+    pub(super) fn was_asked(&mut self, id: &RequestId) -> Option<Method> {
         self.asked.remove(id)
+    }
+
+    /// From here on the gateway holds the session.
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Whether this request still waits for its response.
+    pub(super) fn is_open(&self, number: i64) -> bool {
+        self.open.contains_key(&number)
+    }
+
+    /// Ends a request that will have no response.
+    pub(super) fn fail(&mut self, number: i64, failure: Failure) {
+        if let Some(open) = self.open.remove(&number) {
+            let _ = open.to.try_send(Said::Failed(failure));
+        }
     }
 
     /// How many requests are open.
@@ -120,8 +145,17 @@ impl Routes {
         self.asked.clear();
     }
 
-    /// Becomes the listener: what is said to nobody in particular comes here, and no longer to an earlier one.
+    /// Whether many clients share the process.
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// Becomes the listener: what is said to nobody in particular comes here, and no longer to an earlier one. The
+    /// listeners of a shared process hear nothing, and don't displace each other.
     pub(super) fn listen(&mut self) -> u64 {
+        if self.shared {
+            return self.listeners;
+        }
         self.listeners += 1;
         self.listening = true;
         self.listeners
@@ -139,8 +173,8 @@ impl Routes {
         if self.listeners != listener { Err(()) } else { Ok(self.inbox.pop_front()) }
     }
 
-    /// Brings a line of the server to where it belongs.
-    pub(super) fn route(&mut self, line: &Bytes, limits: &Limits) -> Routed {
+    /// Brings a message of the server to where it belongs. `on`: it came in the answer to this request.
+    pub(super) fn route(&mut self, line: &Bytes, limits: &Limits, on: Option<i64>) -> Routed {
         let parsed = callgate_mcp::parse_server(line, limits, Batches::Refused);
         let message = match &parsed {
             Ok(Incoming::One(message)) => message,
@@ -149,8 +183,8 @@ impl Routes {
         };
         match message.kind() {
             MessageKind::Response => self.response(message),
-            MessageKind::Notification => self.server_notification(message),
-            MessageKind::Request => self.server_request(message),
+            MessageKind::Notification => self.server_notification(message, on),
+            MessageKind::Request => self.server_request(message, on),
         }
     }
 
@@ -162,7 +196,7 @@ impl Routes {
         Routed::Answered
     }
 
-    fn server_notification(&mut self, message: &Message<'_>) -> Routed {
+    fn server_notification(&mut self, message: &Message<'_>, on: Option<i64>) -> Routed {
         if message.method() == Method::Progress {
             let Some(number) = number(message.progress_token()) else {
                 return Routed::Dropped("progress of nobody's request");
@@ -184,33 +218,50 @@ impl Routes {
         }
         let bytes = Bytes::copy_from_slice(message.bytes());
         if self.shared {
-            return match self.open.len() {
+            return match self.open.values().filter(|open| !open.listens).count() {
                 1 => self.aside_to_last(bytes),
                 _ => Routed::Dropped("a notification of a shared process that belongs to no request"),
             };
         }
         let of_a_request =
             message.method_name() == Some("notifications/message") || message.method() == Method::Cancelled;
+        if self.held && of_a_request {
+            return match on.or_else(|| self.one_call()) {
+                Some(number) => self.aside(number, bytes),
+                None => Routed::Dropped("a notification that belongs to no call"),
+            };
+        }
         if of_a_request && !self.listening && !self.open.is_empty() {
             return self.aside_to_last(bytes);
         }
         self.wait(bytes)
     }
 
-    fn server_request(&mut self, message: &Message<'_>) -> Routed {
+    fn server_request(&mut self, message: &Message<'_>, on: Option<i64>) -> Routed {
         let id_json = message.id_bytes().unwrap_or(b"null");
         let refuse = |why: &str| {
             let mut line = callgate_mcp::error_response(Some(id_json), -32601, why, None);
             line.retain(|byte| *byte != b'\n');
             Routed::Reply(line)
         };
+        if message.method() == Method::Ping && (self.held || self.shared) {
+            return Routed::Reply(callgate_mcp::result_response(id_json, b"{}"));
+        }
         if self.shared {
             return refuse("there is no client of this process that could be asked");
+        }
+        if self.held {
+            let bytes = Bytes::copy_from_slice(message.bytes());
+            let call = on.filter(|number| self.open.get(number).is_some_and(Open::may_ask)).or_else(|| self.one_call());
+            return match call.map(|number| self.aside(number, bytes)) {
+                Some(Routed::Delivered) => Routed::Delivered,
+                _ => refuse("no call is open whose client could be asked"),
+            };
         }
         let Some(id) = message.id().filter(|_| self.asked.len() < MAX_ASKED) else {
             return refuse("too many questions to the client are open");
         };
-        self.asked.insert(id);
+        self.asked.insert(id, message.method());
         let bytes = Bytes::copy_from_slice(message.bytes());
         if !self.listening && !self.open.is_empty() {
             return self.aside_to_last(bytes);
@@ -218,8 +269,15 @@ impl Routes {
         self.wait(bytes)
     }
 
+    /// The one open request that a question may belong to: where there are several, nobody can tell whose it is.
+    fn one_call(&self) -> Option<i64> {
+        let mut calls = self.open.iter().filter(|(_, open)| open.may_ask());
+        let (number, _) = calls.next()?;
+        calls.next().is_none().then_some(*number)
+    }
+
     fn aside_to_last(&mut self, bytes: Bytes) -> Routed {
-        match self.open.keys().next_back().copied() {
+        match self.open.iter().rev().find(|(_, open)| !open.listens).map(|(number, _)| *number) {
             Some(number) => self.aside(number, bytes),
             None => Routed::Dropped("no request is open"),
         }
@@ -260,8 +318,15 @@ impl Routes {
             return Routed::Dropped("not a message");
         };
         let Some(open) = self.open.remove(&id) else { return Routed::Dropped("not a message") };
-        let _ = open.to.try_send(Said::Unreadable(why.to_owned()));
+        let _ = open.to.try_send(Said::Failed(Failure::Unreadable(why.to_owned())));
         Routed::Answered
+    }
+}
+
+impl Open {
+    /// Whether the server may ask the client something before it answers (MCP 2026-07-28 "Supported Requests").
+    fn may_ask(&self) -> bool {
+        matches!(self.method, Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead)
     }
 }
 

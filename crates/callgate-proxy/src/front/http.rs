@@ -3,17 +3,20 @@
 mod batch;
 mod body;
 mod headers;
+mod hosted;
 mod pages;
 mod post;
 mod reply;
 mod session;
+pub(crate) mod sse;
 
 use crate::answer::{self, Reply};
-use crate::authenticate::authenticate;
+use crate::authenticate::{Endpoint, authenticate};
 use crate::errors::Cause;
 use crate::forward::Pool;
 use crate::gate::{Early, Figures, Gate, Phase, until};
 use crate::judge::Caller;
+use crate::snapshot::GrantEntry;
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -34,6 +37,8 @@ const MAX_HEADERS: usize = 100;
 /// After an accept that failed for want of something (descriptors), before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const SWEEP: Duration = Duration::from_secs(15);
+/// For the last answers to be written, once nothing is waited for any more.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// Why the HTTP front can't run.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +92,9 @@ pub async fn serve(
     gate.enter(Phase::Draining);
     let mut watching = open.subscribe();
     let _ = tokio::time::timeout(gate.options.grace, until(&mut watching, |count| *count == 0)).await;
+    // What is still in flight now is told so, and the telling takes a moment.
+    gate.enter(Phase::Stopping);
+    let _ = tokio::time::timeout(TELLING, until(&mut watching, |count| *count == 0)).await;
     gate.stop().await;
     let threads: Vec<JoinHandle<()>> = workers.into_iter().map(|(_, thread)| thread).collect();
     let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
@@ -213,22 +221,29 @@ async fn handle(worker: &Arc<Worker>, request: Request<Incoming>, peer: IpAddr) 
             None => refuse_early(gate, &Cause::NotFound, peer, path),
         };
     }
-    let entry = match authenticate(&head.uri, &head.headers, &gate.snapshots.borrow(), gate.clock.now()) {
-        Ok(entry) => entry,
+    let found = authenticate(&head.uri, &head.headers, &gate.snapshots.borrow(), gate.clock.now());
+    let (entry, endpoint) = match found {
+        Ok(found) => found,
         Err(cause) => return refuse_early(gate, &cause, peer, path),
     };
-    match head.method {
-        Method::POST => post::post(worker, entry, &head.headers, body).await,
-        Method::GET => session::get(worker, &entry, &head.headers).await,
-        Method::DELETE => session::delete(worker, &entry, &head.headers).await,
-        method => {
-            let method = method.as_str().chars().take(20).collect();
-            let cause = Cause::HttpMethod { method, allowed: "POST, GET, DELETE" };
-            let caller = Caller { entry: &entry, session: None, client: None };
-            gate.refuse_cause(caller, "", &cause).await;
-            answer::cause(&cause, None)
-        }
-    }
+    let allowed = match (endpoint, &head.method) {
+        (Endpoint::Mcp, &Method::POST) => return post::post(worker, entry, &head.headers, body).await,
+        (Endpoint::Mcp, &Method::GET) => return session::get(worker, &entry, &head.headers).await,
+        (Endpoint::Mcp, &Method::DELETE) => return session::delete(worker, &entry, &head.headers).await,
+        (Endpoint::Events, &Method::GET) => return sse::open(worker, &entry, &head).await,
+        (Endpoint::Messages, &Method::POST) => return sse::post(worker, &entry, &head, body).await,
+        (Endpoint::Mcp, _) => "POST, GET, DELETE",
+        (Endpoint::Events, _) => "GET",
+        (Endpoint::Messages, _) => "POST",
+    };
+    let cause = Cause::HttpMethod { method: head.method.as_str().chars().take(20).collect(), allowed };
+    refuse(gate, &entry, "", &cause).await
+}
+
+/// Records and answers what is refused for this cause, once the grant is known.
+async fn refuse(gate: &Gate, entry: &GrantEntry, what: &str, cause: &Cause) -> Reply {
+    gate.refuse_cause(Caller { entry, session: None, client: None }, what, cause).await;
+    answer::cause(cause, None)
 }
 
 fn refuse_early(gate: &Gate, cause: &Cause, source: IpAddr, path: &str) -> Reply {

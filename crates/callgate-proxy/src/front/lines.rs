@@ -1,4 +1,5 @@
-//! Lines in and out of standard streams, for the stdio front and the bridge.
+//! Messages in and out, one line each: on standard streams, for the stdio front and the bridge, and from and to
+//! whatever else carries them.
 
 use bytes::Bytes;
 use callgate_mcp::{LineReader, LineTooLong, one_line};
@@ -20,6 +21,12 @@ pub(crate) struct Input<R> {
     from: R,
     reader: LineReader,
     chunk: Vec<u8>,
+}
+
+/// Where the messages of a client come from.
+pub(crate) trait Hear {
+    /// The next message; `None` where no more come. May be dropped while it waits, and called again.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, InputError>> + Send;
 }
 
 /// Why no more lines come.
@@ -46,6 +53,12 @@ impl Lines {
         (Self(sender), writer)
     }
 
+    /// Gives the messages to whoever holds the other end.
+    pub(crate) fn channel() -> (Self, mpsc::Receiver<Vec<u8>>) {
+        let (sender, lines) = mpsc::channel(QUEUE);
+        (Self(sender), lines)
+    }
+
     /// Writes a message as one line. False where nobody reads any more.
     pub(crate) async fn write(&self, message: &[u8]) -> bool {
         self.0.send(one_line(message).into_owned()).await.is_ok()
@@ -57,13 +70,14 @@ impl Lines {
     }
 }
 
-impl<R: AsyncRead + Unpin> Input<R> {
+impl<R> Input<R> {
     pub(crate) fn new(from: R, max_line: usize) -> Self {
         Self { from, reader: LineReader::new(max_line), chunk: vec![0; CHUNK] }
     }
+}
 
-    /// The next line; `None` at the end of the input. May be dropped while it waits, and called again.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, InputError> {
+impl<R: AsyncRead + Unpin + Send> Hear for Input<R> {
+    async fn next(&mut self) -> Result<Option<Bytes>, InputError> {
         loop {
             if let Some(line) = self.reader.next_line()? {
                 return Ok(Some(line));

@@ -1,15 +1,26 @@
 //! The messages of a stream, one after the other, as long as the grant behind it holds.
 
+mod judging;
+mod resuming;
+mod watch;
+
 use super::{Relay, Seen};
+use crate::eras::held::{Answers, Subscription};
+use crate::eras::synthesized::Said;
 use crate::errors::Cause;
-use crate::forward::{AnswerBody, Asked, Failure, Listener};
-use crate::gate::{Figures, Phase, until};
+use crate::forward::{AnswerBody, Asked, Failure, Flight, Listener};
+use crate::gate::Figures;
+use crate::late;
+use crate::reach::Judging;
+use crate::standing::Pass;
 use bytes::Bytes;
-use callgate_mcp::{Era, SseEvent, SseLimits, SseReader, SseWriter, codes};
+use callgate_mcp::{Era, SseEvent, SseLimits, SseReader, SseWriter};
 use http::StatusCode;
+use judging::Waiting;
+use resuming::Read;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use watch::Watch;
 
 /// A stream of messages to one client.
 pub(crate) struct Messages {
@@ -22,25 +33,26 @@ pub(crate) struct Messages {
     silence: Option<Duration>,
     heard: Instant,
     over: bool,
+    /// Whether somebody takes the stream up again where it breaks off.
+    resumes: bool,
+    /// A message with questions to the client, while they are recorded.
+    judging: Option<(Judging, Waiting)>,
 }
 
 /// Where the messages come from.
 pub(crate) enum Source {
     /// An event stream of an HTTP upstream.
-    Sse { body: AnswerBody, reader: SseReader },
+    Sse { body: AnswerBody, read: Box<Read> },
     /// The answers of a child process to one request.
     Child(Asked),
     /// What a child process says to nobody in particular.
     Inbox(Listener),
-}
-
-/// What a stream ends with: the session, the grant, or the gateway.
-pub(crate) struct Watch {
-    session: Option<watch::Receiver<bool>>,
-    phase: watch::Receiver<Phase>,
-    /// In which phase this stream ends.
-    ends_in: Phase,
-    snapshots: crate::snapshot::Snapshots,
+    /// The answers of a held session to one request.
+    Held(Box<Answers>),
+    /// What a held session says to a subscription.
+    Events(Box<Subscription>),
+    /// What the gateway says in the name of an upstream of the other era; it was looked at where it came in.
+    Synthesized(Said),
 }
 
 /// One step of a stream.
@@ -58,6 +70,7 @@ enum Step {
     Heard(Option<Result<Item, Failure>>),
     Over(Cause),
     Silent(Duration),
+    Overdue(Duration),
     Quiet,
 }
 
@@ -66,20 +79,23 @@ impl Source {
     pub(crate) fn sse(mut body: AnswerBody, max_event: usize) -> Self {
         body.wait_for_ever();
         let limits = SseLimits { max_line: max_event, max_event: max_event.saturating_add(64 << 10) };
-        Self::Sse { body, reader: SseReader::new(limits) }
+        Self::Sse { body, read: Box::new(Read { reader: SseReader::new(limits), place: Default::default() }) }
     }
 
     /// The next message as it came. May be dropped at any await and called again.
     async fn next(&mut self) -> Option<Result<Item, Failure>> {
         match self {
-            Self::Sse { body, reader } => loop {
-                match reader.next_event() {
-                    Ok(Some(event)) => return Some(Ok(Item::of(event))),
+            Self::Sse { body, read } => loop {
+                match read.reader.next_event() {
+                    Ok(Some(event)) => {
+                        read.place.note(&event);
+                        return Some(Ok(Item::of(event)));
+                    }
                     Ok(None) => {}
                     Err(error) => return Some(Err(Failure::Unreadable(error.to_string()))),
                 }
                 match body.next().await? {
-                    Ok(chunk) => reader.push(&chunk),
+                    Ok(chunk) => read.reader.push(&chunk),
                     Err(failure) => return Some(Err(failure)),
                 }
             },
@@ -91,11 +107,25 @@ impl Source {
                 let message = listener.next().await?;
                 Some(Ok(Item::Message { message, event: None, is_response: false }))
             }
+            Self::Held(answers) => {
+                let said = answers.next().await?;
+                Some(said.map(|(message, is_response)| Item::Message { message, event: None, is_response }))
+            }
+            Self::Events(subscription) => {
+                let said = subscription.next().await?;
+                Some(said.map(|message| Item::Message { message, event: None, is_response: false }))
+            }
+            Self::Synthesized(said) => said.next().await,
         }
     }
 }
 
 impl Item {
+    fn changed(event: Option<Bytes>, message: Bytes, is_response: bool) -> Self {
+        let event = event.map(|event| rewritten(event, &message));
+        Self::Message { message, event, is_response }
+    }
+
     fn of(event: SseEvent) -> Self {
         match event.data {
             // An event without data, or with an empty one (2025-11-25 opens streams so), carries no message.
@@ -103,49 +133,6 @@ impl Item {
                 Self::Message { message: data, event: Some(event.raw), is_response: false }
             }
             _ => Self::Aside(event.raw),
-        }
-    }
-}
-
-impl Watch {
-    pub(crate) fn new(relay: &Relay) -> Self {
-        Self {
-            session: relay.session.as_ref().map(|session| session.ended()),
-            phase: relay.gate.phase(),
-            ends_in: if relay.waits_for_events() { Phase::Draining } else { Phase::Stopping },
-            snapshots: relay.gate.snapshots.clone(),
-        }
-    }
-
-    /// Waits until the stream must not go on.
-    async fn over(&mut self, relay: &Relay) -> Cause {
-        loop {
-            if !relay.gate.still_holds(&relay.entry) {
-                return Cause::GrantEnded;
-            }
-            let expiry = async {
-                match relay.entry.expires {
-                    None => std::future::pending().await,
-                    Some(end) => {
-                        let left = end.0.saturating_sub(relay.gate.clock.now().0);
-                        tokio::time::sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0).max(10))).await;
-                    }
-                }
-            };
-            let session = async {
-                match &mut self.session {
-                    None => std::future::pending().await,
-                    Some(ended) => until(ended, |ended| *ended).await,
-                }
-            };
-            tokio::select! {
-                changed = self.snapshots.changed() => if changed.is_err() {
-                    std::future::pending::<()>().await;
-                },
-                () = session => return Cause::SessionUnknown,
-                () = until(&mut self.phase, |phase| *phase >= self.ends_in) => return Cause::Stopping,
-                () = expiry => {}
-            }
         }
     }
 }
@@ -158,7 +145,17 @@ impl Messages {
             _ => Some(relay.entry.server.timeouts.silence),
         };
         let watch = Watch::new(&relay);
-        Self { source, relay, watch, pushed: VecDeque::new(), silence, heard: Instant::now(), over: false }
+        Self {
+            source,
+            relay,
+            watch,
+            pushed: VecDeque::new(),
+            silence,
+            heard: Instant::now(),
+            over: false,
+            resumes: false,
+            judging: None,
+        }
     }
 
     /// The next step; `None` at the end. After an error there is nothing more.
@@ -175,6 +172,9 @@ impl Messages {
             return Ok(Some(item));
         }
         while !self.over {
+            if let Some(item) = self.judged().await {
+                return Ok(Some(item));
+            }
             match self.step().await {
                 Step::Heard(Some(Ok(item))) => {
                     self.heard = Instant::now();
@@ -184,13 +184,27 @@ impl Messages {
                         Err(failure) => return Err(self.failed(failure)),
                     }
                 }
+                Step::Heard(Some(Err(Failure::Broken(_)))) if self.resumes && self.place().is_some() => {
+                    self.over = true;
+                }
                 Step::Heard(Some(Err(failure))) => return Err(self.failed(failure)),
+                Step::Heard(None) if self.is_lost() => {
+                    let why = "its stream ended before the response".to_owned();
+                    return Err(self.failed(Failure::Broken(why)));
+                }
                 Step::Heard(None) => {
                     self.over = true;
                     self.relay.over();
                 }
                 Step::Silent(silence) => return Err(self.failed(Failure::Silent(silence))),
-                Step::Over(cause) => return Err(self.failed(Failure::Refused(cause))),
+                Step::Overdue(limit) => {
+                    self.cancel_late();
+                    return Err(self.failed(Failure::Overdue(limit)));
+                }
+                Step::Over(cause) => {
+                    let failure = self.over_because(cause);
+                    return Err(self.failed(failure));
+                }
                 Step::Quiet => return Ok(Some(Item::Quiet)),
             }
         }
@@ -211,12 +225,29 @@ impl Messages {
 
     /// The HTTP status of the response that was seen: the modern revision has some for errors.
     pub(crate) fn status(&self) -> StatusCode {
-        match (self.relay.era, self.relay.error_code) {
-            (Era::Modern, Some(codes::METHOD_NOT_FOUND)) => StatusCode::NOT_FOUND,
-            (Era::Modern, Some(codes::HEADER_MISMATCH | codes::MISSING_CAPABILITY | codes::UNSUPPORTED_VERSION)) => {
-                StatusCode::BAD_REQUEST
+        self.relay.status()
+    }
+
+    /// Keeps the call's leave until it is answered.
+    pub(crate) fn hold(&mut self, pass: Pass) {
+        match &mut self.relay.flight {
+            Some(flight) => flight.hold(pass),
+            None => pass.succeeded(),
+        }
+    }
+
+    /// Tells the upstream that the time of the request is over.
+    fn cancel_late(&mut self) {
+        match &mut self.source {
+            Source::Child(asked) => asked.cancel(),
+            Source::Sse { body, .. } => {
+                if let (Some(pool), Some(id), Era::Legacy) = (body.pool(), &self.relay.id, self.relay.era) {
+                    let Relay { gate, entry, session, .. } = &self.relay;
+                    late::cancel(gate, pool, entry, session.as_ref(), id.to_json().as_bytes());
+                }
             }
-            _ => StatusCode::OK,
+            // What stands between two eras is cancelled as it is dropped.
+            Source::Inbox(_) | Source::Synthesized(_) | Source::Held(_) | Source::Events(_) => {}
         }
     }
 
@@ -238,10 +269,21 @@ impl Messages {
                 }
             }
         };
+        let due = self.relay.flight.as_ref().and_then(Flight::due);
+        let overdue = async {
+            match due {
+                None => std::future::pending().await,
+                Some((at, limit)) => {
+                    tokio::time::sleep_until(at).await;
+                    limit
+                }
+            }
+        };
         tokio::select! {
             biased;
             // First, so that a flood of messages can't outrun a revocation.
             cause = self.watch.over(&self.relay) => Step::Over(cause),
+            limit = overdue => Step::Overdue(limit),
             heard = self.source.next() => Step::Heard(heard),
             limit = silent => Step::Silent(limit),
             () = quiet => Step::Quiet,
@@ -249,25 +291,47 @@ impl Messages {
     }
 
     fn pass(&mut self, item: Item) -> Result<Option<Item>, Failure> {
+        if matches!(&self.source, Source::Synthesized(_)) {
+            return Ok(Some(item));
+        }
         let Item::Message { message, event, is_response } = item else { return Ok(Some(item)) };
         let waited = self.relay.flight.is_some();
         let seen = match &self.source {
-            // What a process of its own asks is remembered where it is routed.
-            Source::Child(_) | Source::Inbox(_) if !is_response => Seen::Pass,
+            Source::Sse { .. } => self.relay.see(&message)?,
+            _ if !is_response => self.relay.see_aside(&message),
             _ => self.relay.see(&message)?,
         };
         let is_response = waited && self.relay.flight.is_none();
         match seen {
             Seen::Pass => Ok(Some(Item::Message { message, event, is_response })),
             Seen::Drop(why) => {
-                Figures::count(&self.relay.gate.figures.dropped);
-                tracing::debug!(server = self.relay.server(), "a message of the server is dropped: {why}");
+                self.dropped(why);
                 Ok(None)
             }
-            Seen::Changed(message) => {
-                let event = event.map(|event| rewritten(event, &message));
-                Ok(Some(Item::Message { message, event, is_response }))
+            Seen::Changed(message) => Ok(Some(Item::changed(event, message, is_response))),
+            Seen::Judged { mut judged, changed } => {
+                let item = match changed {
+                    None => Item::Message { message, event, is_response },
+                    Some(message) => Item::changed(event, message, is_response),
+                };
+                let judging = judged.record(&self.relay.gate, &self.relay.entry, self.relay.session.as_ref());
+                let waiting = Waiting { item, carrier: judged.carrier, back: self.server_end() };
+                self.judging = Some((judging, waiting));
+                Ok(None)
             }
+        }
+    }
+
+    fn dropped(&self, why: &str) {
+        Figures::count(&self.relay.gate.figures.dropped);
+        tracing::debug!(server = self.relay.server(), "a message of the server is dropped: {why}");
+    }
+
+    /// A session that ends with its process ends for the process's reason.
+    fn over_because(&self, cause: Cause) -> Failure {
+        match (&self.source, cause) {
+            (Source::Child(asked), Cause::SessionUnknown) if asked.peer().has_ended() => asked.peer().end_failure(),
+            (_, cause) => Failure::Refused(cause),
         }
     }
 

@@ -24,6 +24,19 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// The response: the body, or the last event of a stream.
+    pub fn response(&self) -> serde_json::Value {
+        if self.header("content-type") == Some("text/event-stream") {
+            return self.events().pop().unwrap_or_else(|| panic!("no event: {self:?}"));
+        }
+        self.json()
+    }
+
+    /// The ids of the events, priming ones too.
+    pub fn ids(&self) -> Vec<String> {
+        self.text().lines().filter_map(|line| line.strip_prefix("id: ")).map(str::to_owned).collect()
+    }
+
     /// The data of the events.
     pub fn events(&self) -> Vec<serde_json::Value> {
         let text = self.text();
@@ -92,11 +105,16 @@ impl Open {
             if so_far.contains(text) {
                 return so_far;
             }
-            let mut chunk = [0; 4096];
-            let count = self.stream.read(&mut chunk).await.unwrap();
-            assert!(count > 0, "the answer ended without `{text}`: {so_far}");
-            self.seen.extend_from_slice(&chunk[..count]);
+            assert!(self.more().await, "the answer ended without `{text}`: {so_far}");
         }
+    }
+
+    /// Reads what comes next. False where nothing does any more.
+    pub async fn more(&mut self) -> bool {
+        let mut chunk = [0; 4096];
+        let count = self.stream.read(&mut chunk).await.unwrap();
+        self.seen.extend_from_slice(&chunk[..count]);
+        count > 0
     }
 
     /// Reads to the end.

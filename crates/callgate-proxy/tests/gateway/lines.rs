@@ -11,40 +11,49 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, 
 use tokio::task::JoinHandle;
 
 /// A client on lines.
-struct Client<T> {
+pub struct Client<T> {
     out: WriteHalf<DuplexStream>,
     from: Lines<BufReader<ReadHalf<DuplexStream>>>,
     front: JoinHandle<T>,
 }
 
 impl<T> Client<T> {
-    async fn say(&mut self, line: &str) {
+    pub async fn say(&mut self, line: &str) {
         self.out.write_all(line.as_bytes()).await.unwrap();
         self.out.write_all(b"\n").await.unwrap();
     }
 
-    async fn hear(&mut self) -> Value {
+    pub async fn hear(&mut self) -> Value {
         let line = self.from.next_line().await.unwrap().expect("a line");
         serde_json::from_str(&line).unwrap()
     }
 
-    async fn ask(&mut self, line: &str) -> Value {
+    pub async fn ask(&mut self, line: &str) -> Value {
         self.say(line).await;
         self.hear().await
     }
 
-    async fn leave(mut self) -> T {
+    pub async fn leave(mut self) -> T {
         self.out.shutdown().await.unwrap();
         self.front.await.unwrap()
     }
 }
 
-fn wrap(world: &World) -> Client<StdioEnd> {
+pub fn wrap(world: &World) -> Client<StdioEnd> {
     let (near, far) = duplex(1 << 20);
     let (input, output) = split(far);
     let gate = Arc::clone(&world.gate);
     let front =
         tokio::spawn(async move { run_stdio(gate, &GrantId::parse("g1").unwrap(), input, output).await.unwrap() });
+    client(near, front)
+}
+
+pub fn bridge(world: &World, token: &str) -> Client<()> {
+    let (near, far) = duplex(1 << 20);
+    let (input, output) = split(far);
+    let headers = [("Authorization".to_owned(), format!("Bearer {token}"))];
+    let gateway = HttpUpstream::parse(&format!("http://{}/mcp/one", world.address), &headers).unwrap();
+    let front = tokio::spawn(async move { run_bridge(gateway, Timeouts::default(), input, output).await.unwrap() });
     client(near, front)
 }
 
@@ -136,12 +145,7 @@ async fn an_http_server_behind_the_stdio_front_in_both_eras() {
 async fn the_bridge_carries_both_eras_to_a_gateway() {
     let upstream = Upstream::decent().await;
     let world = World::new(http_upstream(&upstream)).await;
-    let (near, far) = duplex(1 << 20);
-    let (input, output) = split(far);
-    let headers = [("Authorization".to_owned(), format!("Bearer {TOKEN}"))];
-    let gateway = HttpUpstream::parse(&format!("http://{}/mcp/one", world.address), &headers).unwrap();
-    let front = tokio::spawn(async move { run_bridge(gateway, Timeouts::default(), input, output).await.unwrap() });
-    let mut client = client(near, front);
+    let mut client = bridge(&world, TOKEN);
     assert_eq!(client.ask(&initialize("2025-11-25")).await["result"]["serverInfo"]["name"], "u");
     client.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
     assert_eq!(client.ask(&call("plain")).await["result"]["content"][0]["text"], "done");

@@ -10,11 +10,23 @@
 )]
 
 mod child;
+mod held;
+mod held_http;
 mod http;
+mod limits;
 mod lines;
 mod lists;
+mod mirrored;
+mod older;
+mod polled;
+mod questions;
+mod reach;
+mod resume;
 mod sessions;
+mod states;
 mod streams;
+mod survival;
+mod synthesized;
 mod upstream;
 mod ways_past;
 mod world;

@@ -152,7 +152,7 @@ async fn an_unreachable_server_costs_nothing_and_is_told() {
     let upstream = Upstream::decent().await;
     let config = http_upstream(&upstream);
     drop(upstream);
-    let world = World::new(config).await;
+    let world = World::modern(config).await;
     let (headers, body) = modern("tools/call", Some("twice"), json!({ "name": "twice" }));
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     for _ in 0..3 {
@@ -198,7 +198,7 @@ async fn revoking_a_grant_ends_its_streams_and_sessions() {
 }
 
 #[tokio::test]
-async fn a_session_that_the_upstream_lost_is_lost_here_too() {
+async fn a_session_that_the_upstream_refuses_again_is_lost_here_too() {
     let upstream = Upstream::new(|seen| match seen.json()["method"].as_str() {
         Some("tools/call") => Say::Plain(
             404,

@@ -8,7 +8,6 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
@@ -19,6 +18,7 @@ use tokio::task::JoinHandle;
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub method: Method,
+    pub path: String,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
 }
@@ -39,8 +39,12 @@ pub enum Say {
     Plain(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// An event stream: what is sent on the channel, until it is dropped.
     Events(Vec<(&'static str, String)>, mpsc::UnboundedReceiver<String>),
+    /// The beginning of an event stream, then the connection breaks.
+    Broken(String),
     /// Nothing: the connection closes.
     Nothing,
+    /// Nothing, and the connection stays.
+    Silence,
 }
 
 type Script = dyn Fn(&Seen) -> Say + Send + Sync;
@@ -106,6 +110,10 @@ pub fn decent(seen: &Seen) -> Say {
             let result = json!({"jsonrpc":"2.0","id":id,"result":{"protocolVersion":version,"capabilities":{},"serverInfo":{"name":"u","version":"1"}}});
             Say::Plain(200, vec![("mcp-session-id", "upstream-session".into()), json_type()], result.to_string().into())
         }
+        (_, Some("server/discover")) => json_answer(
+            &json!({"jsonrpc":"2.0","id":id,"result":{"resultType":"complete","supportedVersions":["2026-07-28","2025-11-25"],"capabilities":{},"ttlMs":1000,"cacheScope":"public"}})
+                .to_string(),
+        ),
         (_, Some("tools/list")) => json_answer(&format!(
             r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":{TOOLS},"cacheScope":"public","ttlMs":5}}}}"#
         )),
@@ -138,18 +146,32 @@ pub fn events(events: &[String]) -> Say {
     Say::Events(vec![], receiver)
 }
 
+fn whole(body: Vec<u8>) -> BoxBody<Bytes, std::io::Error> {
+    Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed()
+}
+
 async fn answer(
     request: Request<Incoming>,
     script: &Arc<Script>,
     log: &Mutex<Vec<Seen>>,
-) -> Result<Response<BoxBody<Bytes, Infallible>>, std::io::Error> {
+) -> Result<Response<BoxBody<Bytes, std::io::Error>>, std::io::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes().to_vec();
-    let seen = Seen { method: head.method, headers: head.headers, body };
+    let seen = Seen { path: head.uri.path().to_owned(), method: head.method, headers: head.headers, body };
     log.lock().unwrap().push(seen.clone());
     let (status, headers, body) = match script(&seen) {
+        Say::Silence => return std::future::pending().await,
         Say::Nothing => return Err(std::io::Error::other("closed")),
-        Say::Plain(status, headers, body) => (status, headers, Full::new(Bytes::from(body)).boxed()),
+        Say::Plain(status, headers, body) => (status, headers, whole(body)),
+        Say::Broken(events) => {
+            let broken = stream::once(async {
+                // What was said before is on its way first.
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("broken off"))
+            });
+            let frames = stream::iter([Ok(Frame::data(Bytes::from(events)))]).chain(broken);
+            (200, vec![("content-type", "text/event-stream".to_owned())], BodyExt::boxed(StreamBody::new(frames)))
+        }
         Say::Events(mut headers, receiver) => {
             headers.push(("content-type", "text/event-stream".to_owned()));
             let events = stream::unfold(receiver, |mut receiver| async move {

@@ -279,12 +279,13 @@ async fn a_redirect_is_not_followed() {
     let target = Upstream::decent().await;
     let to = format!("http://{}/mcp", target.address);
     let upstream = Upstream::new(move |_| Say::Plain(307, vec![("location", to.clone())], vec![])).await;
-    let world = World::new(http_upstream(&upstream)).await;
+    let world = World::modern(http_upstream(&upstream)).await;
     let (headers, body) = modern("tools/call", Some("safe"), json!({ "name": "safe" }));
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let answer = world.post(&headers, &body).await;
     assert_eq!((answer.status, answer.json()["error"]["data"]["code"].as_str()), (502, Some("CG2043")), "{answer:?}");
-    assert_eq!((upstream.calls(), target.seen().len()), (1, 0));
+    // Not even for the list, which is asked for before a tool is called that nobody has listed.
+    assert_eq!((upstream.seen().len(), upstream.calls(), target.seen().len()), (1, 0, 0));
     world.stop().await;
 }
 

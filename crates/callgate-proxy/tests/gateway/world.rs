@@ -5,8 +5,8 @@ use crate::upstream::Upstream;
 use callgate_decision::{Clock, Decider, DigestKey, RecordError, Records, SystemClock, Ticket};
 use callgate_policy::{Grant, GrantId, Organisation, Policy, ServerName, State, Timestamp};
 use callgate_proxy::{
-    AttachedPolicy, Early, Gate, GateParts, GrantEntry, HttpUpstream, Options, Refusals, ServerConfig, Snapshot,
-    StdioUpstream, Timeouts, TokenKey, UpstreamConfig, serve,
+    AttachedPolicy, Early, Gate, GateParts, GrantEntry, HttpUpstream, Options, Refusals, SealKey, ServerConfig,
+    ServerLimits, Sharing, Snapshot, StdioUpstream, Timeouts, TokenKey, UpstreamConfig, UpstreamEra, serve,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -87,6 +87,11 @@ pub struct Plan {
     pub policy: Value,
     pub options: Options,
     pub timeouts: Timeouts,
+    pub era: UpstreamEra,
+    pub sharing: Sharing,
+    pub limits: ServerLimits,
+    /// Worlds with the same one can open what the other sealed.
+    pub seal: u8,
 }
 
 impl Default for Plan {
@@ -94,9 +99,18 @@ impl Default for Plan {
         let options = Options { workers: 2, grace: Duration::from_secs(2), ..Options::default() };
         let policy = serde_json::json!({
             "version": "1", "default": "deny", "hide": ["delete_*"],
-            "tools": { "echo": {}, "safe": {}, "twice": { "limits": [{ "counter": "c", "window": "day", "max": 2, "scope": "grant" }] } }
+            "tools": { "echo": {}, "safe": {}, "twice": { "limits": [{ "counter": "c", "window": "day", "max": 2, "scope": "grant" }] } },
+            "sampling": { "allow": ["*"] }, "elicitation": { "allow": ["*"] }, "roots": { "allow": ["*"] }
         });
-        Self { policy, options, timeouts: Timeouts::default() }
+        Self {
+            policy,
+            options,
+            timeouts: Timeouts::default(),
+            era: UpstreamEra::Auto,
+            sharing: Sharing::PerSession,
+            limits: ServerLimits::default(),
+            seal: 9,
+        }
     }
 }
 
@@ -128,6 +142,11 @@ impl World {
         Self::planned(upstream, Plan::default()).await
     }
 
+    /// In front of an upstream that is known to speak the stateless revision.
+    pub async fn modern(upstream: UpstreamConfig) -> Self {
+        Self::planned(upstream, Plan { era: UpstreamEra::Modern, ..Plan::default() }).await
+    }
+
     pub async fn planned(upstream: UpstreamConfig, plan: Plan) -> Self {
         let memory = Arc::new(Memory::default());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -139,13 +158,17 @@ impl World {
             uuid: "1b4e28ba-2fa1-11d2-883f-0016d3cca427".into(),
             upstream,
             timeouts: plan.timeouts,
+            era: plan.era,
+            sharing: plan.sharing,
+            limits: plan.limits,
         });
         let policy = Arc::new(Policy::parse(plan.policy.to_string().as_bytes()).unwrap());
         let (snapshots, receiver) = watch::channel(Arc::new(snapshot(&server, &policy, &[])));
         let mut options = plan.options;
         options.child_environment = vec![("PATH".into(), "/usr/bin:/bin".into())];
         let refusals: Arc<dyn Refusals> = memory.clone();
-        let gate = Gate::new(GateParts { snapshots: receiver, decider, clock, refusals, options });
+        let seal = SealKey::derive(&TokenKey::new([plan.seal; 32]));
+        let gate = Gate::new(GateParts { snapshots: receiver, decider, clock, refusals, seal, options });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -188,8 +211,23 @@ impl World {
         answer.header("mcp-session-id").expect("a session id").to_owned()
     }
 
-    pub async fn stop(mut self) -> Arc<Memory> {
+    /// The value of a figure in `/metrics`.
+    pub async fn figure(&self, name: &str) -> u64 {
+        let answer = self.raw(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+        let text = answer.text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name}: {text}")).parse().unwrap()
+    }
+
+    /// Begins to stop: what the world still answers comes while this is awaited.
+    pub fn stopping(&mut self) {
         let _ = self.stop.take().unwrap().send(());
+    }
+
+    pub async fn stop(mut self) -> Arc<Memory> {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
         self.served.take().unwrap().await.unwrap();
         self.memory
     }

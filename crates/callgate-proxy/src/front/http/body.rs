@@ -30,14 +30,38 @@ fn is_utf8(value: &HeaderValue) -> bool {
     }
 }
 
+/// Of a body that is too large, so much is read and thrown away: a client that is still sending hears the refusal only
+/// when it has sent everything.
+const DISCARDED: usize = 32 << 20;
+
 /// Reads the body. One that arrived in one piece is not copied.
 pub(super) async fn read(mut body: Incoming, limit: usize, wait: Duration) -> Result<Bytes, Cause> {
-    if body.size_hint().lower() > limit as u64 {
-        return Err(Cause::BodyTooLarge(limit));
-    }
-    match tokio::time::timeout(wait, collect(&mut body, limit)).await {
+    let announced = body.size_hint().lower();
+    let read = async {
+        if announced > limit as u64 {
+            return Err(Cause::BodyTooLarge(limit));
+        }
+        collect(&mut body, limit).await
+    };
+    let until = tokio::time::Instant::now() + wait;
+    let read = match tokio::time::timeout_at(until, read).await {
         Ok(read) => read,
-        Err(_) => Err(Cause::BodyTooSlow(wait)),
+        Err(_) => return Err(Cause::BodyTooSlow(wait)),
+    };
+    if matches!(read, Err(Cause::BodyTooLarge(_))) && announced <= DISCARDED as u64 {
+        // Whatever comes of it, the body is refused.
+        let _ = tokio::time::timeout_at(until, discard(&mut body)).await;
+    }
+    read
+}
+
+async fn discard(body: &mut Incoming) {
+    let mut discarded = 0;
+    while let Ok(Some(more)) = piece(body).await {
+        discarded += more.len();
+        if discarded > DISCARDED {
+            return;
+        }
     }
 }
 

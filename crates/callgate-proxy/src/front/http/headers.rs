@@ -37,6 +37,13 @@ pub(super) fn of_get(headers: &HeaderMap) -> HeaderMap {
     out
 }
 
+/// The id of the last event that a client saw before its stream broke off.
+pub(super) fn last_event_id(headers: &HeaderMap) -> Result<Option<&[u8]>, Cause> {
+    let mut values = headers.get_all(&LAST_EVENT_ID).iter();
+    let first = values.next().map(HeaderValue::as_bytes).filter(|id| !id.is_empty());
+    if values.next().is_some() { Err(Cause::EventUnknown) } else { Ok(first) }
+}
+
 /// The headers of a DELETE that travel.
 pub(super) fn of_delete(headers: &HeaderMap) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(4);

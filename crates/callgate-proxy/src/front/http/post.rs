@@ -4,23 +4,26 @@ use super::Worker;
 use super::batch;
 use super::body;
 use super::headers;
+use super::hosted;
 use super::reply;
 use crate::answer::{self, Reply};
 use crate::errors::Cause;
 use crate::exchange::{Exchange, Opened, Way};
 use crate::gate::Figures;
-use crate::judge::Caller;
+use crate::judge::{Caller, Denial};
+use crate::mirrored;
 use crate::opening;
+use crate::reach;
 use crate::sessions::{FarEnd, Session};
 use crate::snapshot::GrantEntry;
 use crate::translate;
 use bytes::Bytes;
 use callgate_mcp::{
-    Batches, Era, FrameError, Incoming, MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Message, MessageKind, Opening, Revision,
-    check_headers, detect, parse_client,
+    Batches, Era, FrameError, Incoming, MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Message, MessageKind, Method, Opening,
+    Revision, check_headers, detect, parse_client,
 };
 use callgate_policy::Client;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use std::sync::Arc;
 
 /// Why a POST is answered by the gateway itself.
@@ -105,53 +108,80 @@ pub(super) async fn one(
     let opening = detect(head, message).map_err(frame_error)?;
     let place = place(worker, entry, head, message, opening)?;
     headers::accepts_both(head, place.era).map_err(|cause| Stop::about(cause, message))?;
+    let mut kept = None;
     if message.kind() == MessageKind::Response {
-        unasked(&place, message)?;
+        kept = reach::response(entry, unasked(&place, message)?, message).map(Bytes::from);
     }
+    let again = kept.as_ref().map(|kept| parse_client(kept, &worker.gate.limits, Batches::Refused)).transpose();
+    let again = again.map_err(frame_error)?;
+    let (message, body) = match (&again, &kept) {
+        (Some(Incoming::One(message)), Some(kept)) => (message, kept.clone()),
+        _ => (message, body),
+    };
     let initialize = matches!(opening, Opening::Initialize(_));
     if initialize {
         worker.gate.sessions.admit(&entry.grant.id).map_err(|cause| Stop::about(cause, message))?;
     }
     let session = place.session.as_ref();
+    let hosted = session.filter(|session| message.kind() == MessageKind::Request && hosted::is_host(session));
+    if let Some(session) = hosted {
+        session.log.admit().map_err(|cause| Stop::about(cause, message))?;
+    }
     let caller = Caller {
         entry,
         session: session.map(|session| &*session.id),
         client: place.client.as_ref().or_else(|| session?.client.as_ref()),
     };
-    let permit = worker.gate.judge(caller, message).await.map_err(|denial| {
-        let id = message.id_bytes();
-        Stop::Answered(Box::new(answer::json(
-            answer::denial_status(&denial),
-            answer::denial_message(&denial, id, place.era),
-        )))
-    })?;
-    let way = Way {
-        gate: &worker.gate,
-        pool: &worker.pool,
-        entry,
-        session,
-        era: place.era,
-        cancel: place.era == Era::Modern,
-        streams: true,
-    };
+    if place.era == Era::Modern {
+        repeated(worker, caller, entry, head, message).await?;
+    }
+    let judged = worker.gate.judge(caller, message).await;
+    let permit = judged.map_err(|denial| Stop::denied(&denial, message, place.era))?;
+    if let Some(session) = hosted.filter(|session| hosted::streams_from_the_start(session, message)) {
+        return Ok(hosted::answer(worker, entry, session, permit, (message, body, head)));
+    }
     let headers = headers::of_post(head, place.era);
+    let way = Way { session, ..way(worker, entry, place.era) };
     let carried = if initialize {
-        way.open(permit, message, body, headers).await
+        way.cross_open(permit, message, body, headers).await
     } else {
-        way.carry(permit, message, body, headers).await.map(|exchange| Opened { exchange, far: None })
+        way.cross(permit, message, body, headers).await.map(|exchange| Opened { exchange, far: None })
     };
     match carried {
         Ok(Opened { exchange, far: Some(far) }) => open_session(worker, entry, message, exchange, far).await,
-        Ok(Opened { exchange, far: None }) => {
-            forget_lost_session(worker, session, &exchange);
-            Ok(reply::reply(exchange, message.id_bytes(), session))
-        }
+        Ok(Opened { exchange, far: None }) => Ok(respond(worker, entry, exchange, message, session)),
         Err(failure) => {
             Figures::count(&worker.gate.figures.failed);
             let cause = failure.cause(entry.server.name.as_str());
             Err(Stop::Answered(Box::new(answer::cause(&cause, message.id_bytes()))))
         }
     }
+}
+
+/// The way of a message without a session.
+fn way<'a>(worker: &'a Worker, entry: &'a Arc<GrantEntry>, era: Era) -> Way<'a> {
+    let (gate, pool) = (&worker.gate, &worker.pool);
+    Way { gate, pool, entry, session: None, era, cancel: era == Era::Modern, streams: true }
+}
+
+/// The arguments of a modern call have to be repeated in headers as the tool's schema says.
+async fn repeated(
+    worker: &Worker,
+    caller: Caller<'_>,
+    entry: &Arc<GrantEntry>,
+    head: &HeaderMap,
+    message: &Message<'_>,
+) -> Result<(), Stop> {
+    // Without a policy every call is refused, whatever its headers say.
+    if entry.policy.is_none() {
+        return Ok(());
+    }
+    let params = mirrored::params_of(way(worker, entry, Era::Modern), caller, message)
+        .await
+        .map_err(|cause| Stop::about(cause, message))?;
+    let Some(params) = params else { return Ok(()) };
+    let method = || message.method_name().unwrap_or_default().to_owned();
+    check_headers(head, message, Some(&params)).map_err(|error| Stop::Frame { error, method: method() })
 }
 
 /// Era and session of a message.
@@ -177,20 +207,16 @@ fn place(
     }
 }
 
-/// A response that nobody asked for is refused.
-fn unasked(place: &Place, message: &Message<'_>) -> Result<(), Stop> {
+/// What a response answers; one that nobody asked for is refused.
+fn unasked(place: &Place, message: &Message<'_>) -> Result<Method, Stop> {
     let asked = match (&place.session, message.id()) {
         (Some(session), Some(id)) => match &session.far {
-            FarEnd::Process(process) => process.was_asked(&id),
-            FarEnd::Http(_) => session.was_asked(&id),
+            FarEnd::Peer(process) => process.was_asked(&id),
+            FarEnd::Http(_) | FarEnd::Synthesized(_) => session.was_asked(&id),
         },
-        _ => false,
+        _ => None,
     };
-    if asked {
-        Ok(())
-    } else {
-        Err(Stop::Cause { cause: Cause::ResponseUnasked, id: None, method: "(response)".into() })
-    }
+    asked.ok_or_else(|| Stop::Cause { cause: Cause::ResponseUnasked, id: None, method: "(response)".into() })
 }
 
 async fn open_session(
@@ -202,27 +228,35 @@ async fn open_session(
 ) -> Result<Reply, Stop> {
     let opened = opening::open_session(&worker.gate, entry, message, exchange, far).await;
     let (exchange, session) = opened.map_err(|cause| Stop::about(cause, message))?;
-    let answered = reply::reply(exchange, message.id_bytes(), session.as_ref());
+    let answered = respond(worker, entry, exchange, message, session.as_ref());
     Ok(match session {
         Some(session) => reply::with_session(answered, &session),
         None => answered,
     })
 }
 
-/// The upstream no longer knows its session: neither do we, and the client begins anew.
-fn forget_lost_session(worker: &Worker, session: Option<&Arc<Session>>, exchange: &Exchange) {
-    let Some(session) = session else { return };
-    let lost = match exchange {
-        Exchange::Bare(status) => *status == StatusCode::NOT_FOUND,
-        Exchange::Whole { status, .. } => *status == StatusCode::NOT_FOUND,
-        _ => false,
-    };
-    if lost && matches!(&session.far, FarEnd::Http(Some(_))) {
-        worker.gate.sessions.end(session);
+/// The answer that is made of what came back.
+fn respond(
+    worker: &Worker,
+    entry: &Arc<GrantEntry>,
+    exchange: Exchange,
+    message: &Message<'_>,
+    session: Option<&Arc<Session>>,
+) -> Reply {
+    match (exchange, session.filter(|session| hosted::is_host(session))) {
+        (Exchange::Stream(messages), Some(session)) => {
+            hosted::stream(worker, entry, session, *messages, message.id_bytes())
+        }
+        (exchange, _) => reply::reply(exchange, message.id_bytes(), session),
     }
 }
 
 impl Stop {
+    fn denied(denial: &Denial, message: &Message<'_>, era: Era) -> Self {
+        let told = answer::denial_message(denial, message.id_bytes(), era);
+        Self::Answered(Box::new(answer::json(answer::denial_status(denial), told)))
+    }
+
     fn about(cause: Cause, message: &Message<'_>) -> Self {
         let id = message.id_bytes().filter(|_| message.kind() == MessageKind::Request).map(Into::into);
         Self::Cause { cause, id, method: message.method_name().unwrap_or("(response)").to_owned() }

@@ -2,12 +2,12 @@
 
 use crate::answer::{self, Reply};
 use crate::errors::Cause;
-use crate::exchange::{Exchange, Large};
-use crate::forward::{AnswerBody, Flight};
+use crate::exchange::{Exchange, Large, Rest};
+use crate::forward::Flight;
 use crate::relay::{Item, Messages};
 use crate::sessions::{OpenStream, Session};
 use bytes::Bytes;
-use callgate_mcp::{MCP_SESSION_ID, SseWriter};
+use callgate_mcp::{MCP_SESSION_ID, Revision, SseWriter};
 use http::{HeaderName, HeaderValue, StatusCode};
 use hyper::body::Frame;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ struct Sending {
 /// A body on its way to a client that is too long to be looked at.
 struct Piping {
     first: Option<Bytes>,
-    rest: AnswerBody,
+    rest: Rest,
     flight: Option<Flight>,
 }
 
@@ -45,15 +45,19 @@ pub(super) fn reply(exchange: Exchange, id: Option<&[u8]>, session: Option<&Arc<
 
 /// The answer with the id of the session that it opened.
 pub(super) fn with_session(mut reply: Reply, session: &Session) -> Reply {
-    // An id of ours is hexadecimal, which every header can hold.
-    if let Ok(id) = HeaderValue::from_str(&session.id) {
+    // An id of ours is letters, digits, `-` and `_`, which every header can hold.
+    if let Ok(id) = HeaderValue::from_str(&session.held) {
         reply.headers_mut().insert(HeaderName::from_static(MCP_SESSION_ID), id);
     }
     reply
 }
 
 /// An event stream, as it comes.
-pub(super) fn stream(messages: Messages, id: Option<&[u8]>, session: Option<&Arc<Session>>) -> Reply {
+pub(super) fn stream(mut messages: Messages, id: Option<&[u8]>, session: Option<&Arc<Session>>) -> Reply {
+    // Clients that know how take up again what breaks off, at the upstream.
+    if session.is_some_and(|session| session.revision >= Revision::V2025_11_25) {
+        messages.will_resume();
+    }
     let sending = Sending {
         messages,
         id: id.map(Into::into),
@@ -98,7 +102,7 @@ fn event_of(message: &[u8]) -> Bytes {
     out.into()
 }
 
-fn upstream_status(status: StatusCode, id: &[u8]) -> Vec<u8> {
+pub(super) fn upstream_status(status: StatusCode, id: &[u8]) -> Vec<u8> {
     let text = format!("the server answered with HTTP {status}");
     callgate_mcp::error_response(Some(id), crate::errors::UPSTREAM_FAILED, &text, Some("{\"code\":\"CG2041\"}"))
 }

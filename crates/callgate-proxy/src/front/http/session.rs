@@ -1,21 +1,24 @@
 //! GET and DELETE: the stream of a legacy session, and its end.
 
 use super::headers;
+use super::hosted;
 use super::reply;
-use super::{Worker, status_only};
-use crate::answer::{self, Reply};
+use super::{Worker, refuse, status_only};
+use crate::answer::Reply;
 use crate::errors::Cause;
-use crate::exchange::is_type;
+use crate::exchange::{Way, is_type};
 use crate::forward::{Answer, Ask, Failure, forward_http};
 use crate::judge::Caller;
 use crate::relay::{Messages, Relay, Source};
-use crate::sessions::{FarEnd, Session};
+use crate::reopen;
+use crate::sessions::{FarEnd, Session, Why};
 use crate::snapshot::GrantEntry;
-use crate::upstream::UpstreamConfig;
+use crate::upstream::{HttpUpstream, UpstreamConfig};
 use bytes::Bytes;
+use callgate_decision::Permit;
 use callgate_mcp::{Era, MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Revision};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use std::sync::Arc;
 
 /// Opens the stream of a session.
@@ -25,34 +28,60 @@ pub(super) async fn get(worker: &Arc<Worker>, entry: &Arc<GrantEntry>, head: &He
         headers::accepts_events(head)?;
         let caller = Caller { entry, session: Some(&session.id), client: session.client.as_ref() };
         let permit = worker.gate.judge_stream(caller, "(stream)").await?;
-        let relay = Relay::new(&worker.gate, entry, Some(&session), Era::Legacy);
-        let (process, upstream) = match (&session.far, &session.server.upstream) {
-            (FarEnd::Process(process), _) => (Some(process), None),
-            (FarEnd::Http(id), UpstreamConfig::Http(upstream)) => (None, Some((id, upstream))),
-            (FarEnd::Http(_), UpstreamConfig::Stdio(_)) => return Err(Cause::SessionUnknown),
-        };
-        if let Some(process) = process {
+        if hosted::is_host(&session) {
             // Nothing leaves, so there is nothing to settle but the permit itself.
             drop(permit);
-            let messages = Messages::new(Source::Inbox(process.listen()), relay);
-            return Ok(reply::stream(messages, None, Some(&session)));
+            return hosted::get(worker, entry, &session, headers::last_event_id(head)?);
         }
-        let Some((id, upstream)) = upstream else { return Err(Cause::SessionUnknown) };
-        let mut headers = headers::of_get(head);
-        if let Some(id) = id {
-            headers.insert(MCP_SESSION_ID, id.clone());
+        let (FarEnd::Http(_), UpstreamConfig::Http(upstream)) = (&session.far, &session.server.upstream) else {
+            return Err(Cause::SessionUnknown);
+        };
+        let relay = Relay::new(&worker.gate, entry, Some(&session), Era::Legacy);
+        let far = session.far_id();
+        let answer = follow(worker, entry, upstream, permit, headers::of_get(head), far.clone()).await?;
+        // What was to be resumed is lost with the session; a stream that only begins is not.
+        let lost = far.filter(|_| answer.status == StatusCode::NOT_FOUND && !resumes(head));
+        let Some(far) = lost else { return stream(worker, entry, &session, relay, answer) };
+        if !reopen(worker, entry, &session, &far).await {
+            return stream(worker, entry, &session, relay, answer);
         }
-        let connect = entry.server.timeouts.connect;
-        let ask = Ask { method: Method::GET, headers, body: Bytes::new(), connect, silence: None };
-        let sent = forward_http(permit, &worker.pool, upstream, ask).await;
-        let (flight, answer) = sent.map_err(|failure| failure.cause(entry.server.name.as_str()))?;
-        flight.accepted();
+        let permit = worker.gate.judge_stream(caller, "(stream)").await?;
+        let answer = follow(worker, entry, upstream, permit, headers::of_get(head), session.far_id()).await?;
         stream(worker, entry, &session, relay, answer)
     };
     match opened.await {
         Ok(reply) => reply,
-        Err(cause) => refuse(worker, entry, "(stream)", &cause).await,
+        Err(cause) => refuse(&worker.gate, entry, "(stream)", &cause).await,
     }
+}
+
+async fn follow(
+    worker: &Worker,
+    entry: &GrantEntry,
+    upstream: &HttpUpstream,
+    permit: Permit,
+    mut headers: HeaderMap,
+    id: Option<HeaderValue>,
+) -> Result<Answer, Cause> {
+    if let Some(id) = id {
+        headers.insert(MCP_SESSION_ID, id);
+    }
+    let connect = entry.server.timeouts.connect;
+    let ask = Ask { method: Method::GET, headers, body: Bytes::new(), connect, silence: None };
+    let sent = forward_http(permit, &worker.pool, upstream, ask).await;
+    let (flight, answer) = sent.map_err(|failure| failure.cause(entry.server.name.as_str()))?;
+    flight.accepted();
+    Ok(answer)
+}
+
+fn resumes(head: &HeaderMap) -> bool {
+    head.contains_key("last-event-id")
+}
+
+async fn reopen(worker: &Worker, entry: &Arc<GrantEntry>, session: &Arc<Session>, far: &HeaderValue) -> bool {
+    let (gate, pool) = (&worker.gate, &worker.pool);
+    let way = Way { gate, pool, entry, session: Some(session), era: Era::Legacy, cancel: false, streams: true };
+    reopen::reopen(way, session, far).await
 }
 
 fn stream(
@@ -73,7 +102,7 @@ fn stream(
         return Err(Failure::Unreadable(why).cause(entry.server.name.as_str()));
     }
     if status == StatusCode::NOT_FOUND && matches!(&session.far, FarEnd::Http(Some(_))) {
-        worker.gate.sessions.end(session);
+        worker.gate.sessions.end_because(session, Why::Lost);
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         return Err(Cause::HttpMethod { method: "GET".to_owned(), allowed: "POST, DELETE" });
@@ -85,19 +114,18 @@ fn stream(
 pub(super) async fn delete(worker: &Arc<Worker>, entry: &Arc<GrantEntry>, head: &HeaderMap) -> Reply {
     let session = match session_of(worker, entry, head) {
         Ok(session) => session,
-        Err(cause) => return refuse(worker, entry, "(end of session)", &cause).await,
+        Err(cause) => return refuse(&worker.gate, entry, "(end of session)", &cause).await,
     };
     let caller = Caller { entry, session: Some(&session.id), client: session.client.as_ref() };
     let permit = worker.gate.judge_stream(caller, "(end of session)").await;
     // The session ends whatever the upstream or the journal says.
     worker.gate.sessions.end(&session);
-    let (FarEnd::Http(Some(id)), UpstreamConfig::Http(upstream), Ok(permit)) =
-        (&session.far, &session.server.upstream, permit)
+    let (Some(id), UpstreamConfig::Http(upstream), Ok(permit)) = (session.far_id(), &session.server.upstream, permit)
     else {
         return status_only(StatusCode::NO_CONTENT);
     };
     let mut headers = headers::of_delete(head);
-    headers.insert(MCP_SESSION_ID, id.clone());
+    headers.insert(MCP_SESSION_ID, id);
     let timeouts = &entry.server.timeouts;
     let ask = Ask {
         method: Method::DELETE,
@@ -124,9 +152,4 @@ fn session_of(worker: &Worker, entry: &GrantEntry, head: &HeaderMap) -> Result<A
         return Err(Cause::SessionMissing);
     };
     worker.gate.sessions.find(id.as_bytes(), entry)
-}
-
-async fn refuse(worker: &Worker, entry: &GrantEntry, what: &str, cause: &Cause) -> Reply {
-    worker.gate.refuse_cause(Caller { entry, session: None, client: None }, what, cause).await;
-    answer::cause(cause, None)
 }

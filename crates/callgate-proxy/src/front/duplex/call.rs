@@ -1,13 +1,15 @@
-//! One message of a stdio client: judged at once, answered when the upstream does.
+//! One message of a client on a connection of its own: judged at once, answered when the upstream does.
 
 use super::{Connection, era_of, events};
 use crate::answer;
 use crate::errors::{Cause, UPSTREAM_FAILED};
-use crate::exchange::{Exchange, Opened};
+use crate::exchange::{Exchange, Opened, Way};
 use crate::forward::{Ask, forward_http};
 use crate::gate::Figures;
 use crate::judge::Caller;
+use crate::mirrored;
 use crate::opening;
+use crate::reach;
 use crate::sessions::{FarEnd, Session};
 use crate::snapshot::GrantEntry;
 use crate::translate;
@@ -15,8 +17,8 @@ use crate::upstream::UpstreamConfig;
 use bytes::Bytes;
 use callgate_decision::Permit;
 use callgate_mcp::{
-    Batches, Era, Incoming, MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Message, MessageKind, Method, RequestId,
-    mirror_headers, parse_client,
+    Batches, Era, HeaderParams, Incoming, MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Message, MessageKind, Method,
+    RequestId, parse_client,
 };
 use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -39,12 +41,22 @@ pub(super) async fn message(
     let known = session.as_ref().filter(|_| era == Era::Legacy);
     let client = translate::client(message);
     let caller = Caller { entry, session: known.map(|session| &*session.id), client: client.as_ref() };
-    if message.kind() == MessageKind::Response && !was_asked(session.as_deref(), message) {
-        let cause = Cause::ResponseUnasked;
-        connection.gate.refuse_cause(caller, "(response)", &cause).await;
-        connection.lines.write(&answer::cause_message(&cause, None)).await;
-        return;
+    let mut kept = None;
+    if message.kind() == MessageKind::Response {
+        let Some(asked) = was_asked(session.as_deref(), message) else {
+            let cause = Cause::ResponseUnasked;
+            connection.gate.refuse_cause(caller, "(response)", &cause).await;
+            connection.lines.write(&answer::cause_message(&cause, None)).await;
+            return;
+        };
+        kept = reach::response(entry, asked, message).map(Bytes::from);
     }
+    let again = kept.as_ref().map(|kept| parse_client(kept, &connection.gate.limits, Batches::Refused));
+    let (message, line) = match (&again, &kept) {
+        (Some(Ok(Incoming::One(message))), Some(kept)) => (message, kept.clone()),
+        (Some(Err(error)), _) => return connection.refuse_frame(entry, "(response)", error).await,
+        _ => (message, line),
+    };
     let permit = match connection.gate.judge(caller, message).await {
         Ok(permit) => permit,
         Err(denial) => {
@@ -55,10 +67,10 @@ pub(super) async fn message(
         }
     };
     if message.kind() != MessageKind::Request {
-        return note(connection, entry, message, era, permit, line, tasks).await;
+        return Box::pin(note(connection, entry, message, era, permit, line, tasks)).await;
     }
     if initialize {
-        return open(connection, entry, message, permit, line).await;
+        return Box::pin(open(connection, entry, message, permit, line, tasks)).await;
     }
     let Some(id) = message.id() else { return };
     let own = Arc::clone(connection);
@@ -74,14 +86,14 @@ pub(super) async fn message(
 
 /// Tells an HTTP upstream that the session is over.
 pub(super) async fn end_session(connection: &Connection, session: &Session) {
-    let (FarEnd::Http(Some(id)), UpstreamConfig::Http(upstream)) = (&session.far, &session.server.upstream) else {
+    let (Some(id), UpstreamConfig::Http(upstream)) = (session.far_id(), &session.server.upstream) else {
         return;
     };
     let Some(entry) = connection.gate.snapshot().grant_by_id(&connection.grant).cloned() else { return };
     let caller = Caller { entry: &entry, session: Some(&session.id), client: None };
     let Ok(permit) = connection.gate.judge_stream(caller, "(end of session)").await else { return };
     let mut headers = legacy_headers(connection);
-    headers.insert(MCP_SESSION_ID, id.clone());
+    headers.insert(MCP_SESSION_ID, id);
     let wait = connection.gate.options.grace;
     let ask = Ask { method: http::Method::DELETE, headers, body: Bytes::new(), connect: wait, silence: Some(wait) };
     if let Ok((flight, _)) = forward_http(permit, &connection.pool, upstream, ask).await {
@@ -94,10 +106,18 @@ async fn ask(connection: &Connection, entry: &Arc<GrantEntry>, era: Era, permit:
     let Ok(Incoming::One(message)) = parse_client(&line, &connection.gate.limits, Batches::Refused) else { return };
     let session = session_for(connection, era);
     let way = connection.way(entry, session.as_ref(), era);
-    let headers = headers(connection, &message, era);
     let id = message.id_bytes();
-    match way.carry(permit, &message, line.clone(), headers).await {
-        Ok(exchange) => write(connection, exchange, id).await,
+    let params = match repeated(way, &message).await {
+        Ok(params) => params,
+        Err(cause) => {
+            Figures::count(&connection.gate.figures.failed);
+            connection.lines.write(&answer::cause_message(&cause, id)).await;
+            return;
+        }
+    };
+    let headers = headers(connection, &message, era, params.as_deref());
+    match way.cross(permit, &message, line.clone(), headers).await {
+        Ok(exchange) => write(connection, session.as_ref().filter(|_| era == Era::Legacy), exchange, id).await,
         Err(failure) => {
             Figures::count(&connection.gate.figures.failed);
             let cause = failure.cause(entry.server.name.as_str());
@@ -115,9 +135,8 @@ async fn note(
     line: Bytes,
     tasks: &mut JoinSet<()>,
 ) {
-    let over_http = matches!(&entry.server.upstream, UpstreamConfig::Http(_));
-    // Over modern HTTP, to disconnect is to cancel; the notification has no place there.
-    if over_http && message.method() == Method::Cancelled && connection.revision().is_none() {
+    // To drop a modern request is to cancel it, however the server is told.
+    if message.method() == Method::Cancelled && connection.revision().is_none() {
         let id = message.cancelled_id().and_then(RequestId::from_value);
         if let Some(task) = id.and_then(|id| connection.waiting().remove(&id)) {
             task.abort();
@@ -126,15 +145,20 @@ async fn note(
     }
     let session = session_for(connection, era);
     let way = connection.way(entry, session.as_ref(), era);
-    let headers = headers(connection, message, era);
-    if let Err(failure) = way.carry(permit, message, line, headers).await {
+    let headers = headers(connection, message, era, None);
+    if let Err(failure) = way.cross(permit, message, line, headers).await {
         Figures::count(&connection.gate.figures.failed);
         tracing::warn!("a notification came to nothing: {}", failure.cause(entry.server.name.as_str()));
         return;
     }
-    if let (Method::Initialized, true, Some(session)) = (message.method(), over_http, session) {
-        tasks.spawn(events::follow(Arc::clone(connection), Arc::clone(entry), session));
-    }
+    let Some(session) = session.filter(|_| message.method() == Method::Initialized) else { return };
+    match &session.far {
+        FarEnd::Http(_) => tasks.spawn(events::follow(Arc::clone(connection), Arc::clone(entry), session)),
+        FarEnd::Synthesized(_) => {
+            tasks.spawn(events::pass_on_events(Arc::clone(connection), Arc::clone(entry), session))
+        }
+        FarEnd::Peer(_) => return,
+    };
 }
 
 async fn open(
@@ -143,24 +167,22 @@ async fn open(
     message: &Message<'_>,
     permit: Permit,
     line: Bytes,
+    tasks: &mut JoinSet<()>,
 ) {
     let session = connection.session();
-    let own_process = session.as_ref().is_some_and(|session| matches!(session.far, FarEnd::Process(_)));
     let way = connection.way(entry, session.as_ref(), Era::Legacy);
+    // A session is made on the process that the connection has.
+    let own_process = session.as_ref().is_some_and(|session| matches!(session.far, FarEnd::Peer(_)));
+    let way = Way { session: way.session.filter(|_| own_process || !way.speaks(Era::Legacy)), ..way };
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-    let carried = if own_process {
-        way.carry(permit, message, line, headers).await.map(|exchange| Opened { exchange, far: None })
-    } else {
-        let way = crate::exchange::Way { session: None, ..way };
-        way.open(permit, message, line, headers).await
-    };
-    let opened = match carried {
+    let opened = match way.cross_open(permit, message, line, headers).await {
         Ok(Opened { exchange, far: Some(far) }) => {
             opening::open_session(&connection.gate, entry, message, exchange, far).await.map(|(exchange, session)| {
                 if let Some(session) = session {
                     connection.set_revision(session.revision);
-                    connection.set_session(session);
+                    connection.set_session(Arc::clone(&session));
+                    tasks.spawn(events::pass_on_said(Arc::clone(connection), Arc::clone(entry), session));
                 }
                 exchange
             })
@@ -174,20 +196,20 @@ async fn open(
         Err(failure) => Err(failure.cause(entry.server.name.as_str())),
     };
     match opened {
-        Ok(exchange) => write(connection, exchange, message.id_bytes()).await,
+        Ok(exchange) => write(connection, None, exchange, message.id_bytes()).await,
         Err(cause) => {
             connection.lines.write(&answer::cause_message(&cause, message.id_bytes())).await;
         }
     }
 }
 
-async fn write(connection: &Connection, exchange: Exchange, id: Option<&[u8]>) {
+async fn write(connection: &Connection, session: Option<&Arc<Session>>, exchange: Exchange, id: Option<&[u8]>) {
     let status = match exchange {
         Exchange::Whole { message, .. } => {
             connection.lines.write(&message).await;
             return;
         }
-        Exchange::Stream(messages) => return connection.write_all(*messages, id).await,
+        Exchange::Stream(messages) => return events::write_answer(connection, session, *messages, id).await,
         Exchange::Bare(status) => status,
         Exchange::Large(message) => message.status,
         Exchange::Accepted => http::StatusCode::ACCEPTED,
@@ -199,35 +221,37 @@ async fn write(connection: &Connection, exchange: Exchange, id: Option<&[u8]>) {
     }
 }
 
-fn was_asked(session: Option<&Session>, message: &Message<'_>) -> bool {
+fn was_asked(session: Option<&Session>, message: &Message<'_>) -> Option<Method> {
     match (session, message.id()) {
         (Some(session), Some(id)) => match &session.far {
-            FarEnd::Process(process) => process.was_asked(&id),
-            FarEnd::Http(_) => session.was_asked(&id),
+            FarEnd::Peer(process) => process.was_asked(&id),
+            FarEnd::Http(_) | FarEnd::Synthesized(_) => session.was_asked(&id),
         },
-        _ => false,
+        _ => None,
     }
 }
 
 /// The session that a message goes to: modern messages have none at an HTTP upstream, and share the process else.
 fn session_for(connection: &Connection, era: Era) -> Option<Arc<Session>> {
-    connection.session().filter(|session| era == Era::Legacy || matches!(session.far, FarEnd::Process(_)))
+    connection.session().filter(|session| era == Era::Legacy || matches!(session.far, FarEnd::Peer(_)))
+}
+
+/// The arguments that a call has to repeat in headers, where it leaves over HTTP.
+async fn repeated(way: Way<'_>, message: &Message<'_>) -> Result<Option<Arc<HeaderParams>>, Cause> {
+    if !matches!(way.entry.server.upstream, UpstreamConfig::Http(_)) {
+        return Ok(None);
+    }
+    let client = translate::client(message);
+    mirrored::params_of(way, Caller { entry: way.entry, session: None, client: client.as_ref() }, message).await
 }
 
 /// The headers that a message needs over HTTP, derived from its body.
-fn headers(connection: &Connection, message: &Message<'_>, era: Era) -> HeaderMap {
-    let mut headers = match era {
-        Era::Legacy => legacy_headers(connection),
-        Era::Modern => HeaderMap::with_capacity(8),
-    };
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+fn headers(connection: &Connection, message: &Message<'_>, era: Era, params: Option<&HeaderParams>) -> HeaderMap {
     if era == Era::Modern {
-        for (name, value) in mirror_headers(message, None) {
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
-                headers.insert(name, value);
-            }
-        }
+        return mirrored::derived(message, params);
     }
+    let mut headers = legacy_headers(connection);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     headers
 }
 

@@ -1,23 +1,18 @@
 //! The life of a child process: started in a group of its own, read and written, surely ended.
 
 use super::{Ended, Living, Shared};
-use crate::forward::routes::Routed;
 use crate::gate::until;
 use crate::options::Options;
 use crate::upstream::StdioUpstream;
-use bytes::Bytes;
 use callgate_mcp::LineReader;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
-/// Of a line on standard error, in bytes.
-const MAX_STDERR_LINE: u64 = 2048;
 /// Between closing its input and SIGTERM, and between SIGTERM and SIGKILL.
 const CLOSING: Duration = Duration::from_millis(500);
 const TERMINATING: Duration = Duration::from_secs(2);
@@ -39,7 +34,9 @@ pub(super) fn prepare(config: &StdioUpstream, options: &Options) -> Command {
     if let Some(cwd) = &config.cwd {
         command.current_dir(cwd);
     }
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    // With a launcher it ends with the gateway by itself; killed alone, it could not end what it started.
+    command.kill_on_drop(options.launcher.is_none());
     command
 }
 
@@ -117,41 +114,13 @@ async fn read_lines(shared: Arc<Shared>, mut stdout: ChildStdout) {
         reader.push(buffer.get(..count).unwrap_or_default());
         loop {
             match reader.next_line() {
-                Ok(Some(line)) => heard(&shared, &line).await,
+                Ok(Some(line)) => shared.heard(&line, None),
                 Ok(None) => break,
                 Err(error) => {
                     tracing::warn!(server = %shared.server, "the server process is ended: {error}");
                     return;
                 }
             }
-        }
-    }
-}
-
-async fn heard(shared: &Shared, line: &Bytes) {
-    let routed = shared.routes.lock().unwrap_or_else(PoisonError::into_inner).route(line, &shared.limits);
-    match routed {
-        Routed::Delivered => {}
-        Routed::Answered => shared.answered.store(true, Ordering::Relaxed),
-        Routed::Waiting => shared.said.notify_waiters(),
-        Routed::Dropped(why) => tracing::debug!(server = %shared.server, "a message of the server is dropped: {why}"),
-        // A server that does not read its input can't hold up its output.
-        Routed::Reply(line) => {
-            let _ = shared.lines.try_send(line);
-        }
-    }
-}
-
-pub(super) async fn log_stderr(server: Arc<str>, stderr: ChildStderr) {
-    let mut lines = BufReader::new(stderr);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        match (&mut lines).take(MAX_STDERR_LINE).read_until(b'\n', &mut line).await {
-            Ok(1..) => {
-                tracing::info!(target: "callgate::child", %server, "{}", String::from_utf8_lossy(&line).trim_end())
-            }
-            _ => return,
         }
     }
 }

@@ -1,0 +1,152 @@
+//! The way of one message to its upstream and back, with what may stop it: a way that is broken, a full house, the end
+//! of its time, the end of the gateway. A session that the upstream forgot is opened again here.
+
+use crate::answer;
+use crate::exchange::{Exchange, Opened, Way};
+use crate::forward::{Failure, by};
+use crate::gate::{Phase, until};
+use crate::judge::Caller;
+use crate::reopen;
+use crate::sessions::{Session, Why};
+use crate::standing::Pass;
+use bytes::Bytes;
+use callgate_decision::Permit;
+use callgate_mcp::{Era, MCP_PROTOCOL_VERSION, Message, MessageKind, Method};
+use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use std::sync::Arc;
+
+impl Way<'_> {
+    /// Carries a message that is not `initialize`, within the limits of its server.
+    pub(crate) async fn cross(
+        self,
+        permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Exchange, Failure> {
+        // Whoever is stopped here has dropped the permit: nothing left, and nothing is charged.
+        let pass = self.pass(message)?;
+        let far = self.session.and_then(|session| session.far_id());
+        if let Some(session) = self.session {
+            session.tells(message);
+        }
+        let crossed = self.within(message, self.carry(permit, message, body.clone(), headers)).await;
+        let crossed = match (crossed, self.session, far) {
+            (Err(Failure::Gone), Some(session), Some(far)) => Box::pin(self.again(session, &far, message, body)).await,
+            (crossed, ..) => crossed,
+        };
+        match crossed {
+            Ok(Exchange::Stream(mut messages)) => {
+                messages.hold(pass);
+                Ok(Exchange::Stream(messages))
+            }
+            Ok(Exchange::Large(mut large)) => {
+                large.flight.hold(pass);
+                Ok(Exchange::Large(large))
+            }
+            Ok(exchange) => {
+                pass.succeeded();
+                Ok(exchange)
+            }
+            Err(failure) => {
+                pass.failed(&failure);
+                self.cancel_late(message, &failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Carries `initialize`, within the limits of its server.
+    pub(crate) async fn cross_open(
+        self,
+        permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Opened, Failure> {
+        let pass = self.pass(message)?;
+        let opened = self.within(message, Box::pin(self.open(permit, message, body, headers))).await;
+        match &opened {
+            Ok(_) => pass.succeeded(),
+            Err(failure) => pass.failed(failure),
+        }
+        opened
+    }
+
+    fn pass(self, message: &Message<'_>) -> Result<Pass, Failure> {
+        let standing = self.gate.standings.of(&self.entry.server);
+        let takes_place = message.kind() == MessageKind::Request && message.method() != Method::SubscriptionsListen;
+        standing.pass(takes_place.then_some(self.entry.server.limits.in_flight))
+    }
+
+    /// The work, until the call's time or the gateway's is over.
+    async fn within<T>(
+        self,
+        message: &Message<'_>,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let whole = message.kind() == MessageKind::Request && message.method() != Method::SubscriptionsListen;
+        let limit = self.entry.server.timeouts.call.filter(|_| whole);
+        let mut phase = self.gate.phase();
+        let stopping = until(&mut phase, |phase| *phase >= Phase::Stopping);
+        tokio::select! {
+            done = by(limit, work) => done,
+            () = stopping => Err(Failure::Refused(crate::errors::Cause::Stopping)),
+        }
+    }
+
+    /// The upstream no longer knows the session: opened again where nothing is missed by that, and the message, which
+    /// did not run, judged and carried once more. Else the session ends.
+    async fn again(
+        self,
+        session: &Arc<Session>,
+        far: &HeaderValue,
+        message: &Message<'_>,
+        body: Bytes,
+    ) -> Result<Exchange, Failure> {
+        let gone = |way: Self| {
+            way.gate.sessions.end_because(session, Why::Lost);
+            Err(Failure::Gone)
+        };
+        // What a response answers is forgotten with the session.
+        if message.kind() == MessageKind::Response || !reopen::reopen(self, session, far).await {
+            return gone(self);
+        }
+        // Time has passed: what counts is the configuration of now.
+        let snapshot = self.gate.snapshot();
+        let entry = snapshot.grant_by_digest(&self.entry.token).filter(|_| self.gate.still_holds(self.entry));
+        let Some(entry) = entry else { return Err(Failure::Refused(crate::errors::Cause::GrantEnded)) };
+        let way = Way { entry, ..self };
+        let caller = Caller { entry, session: Some(&session.id), client: session.client.as_ref() };
+        let permit = match self.gate.judge(caller, message).await {
+            Ok(permit) => permit,
+            Err(denial) => {
+                let status = answer::denial_status(&denial);
+                let message = answer::denial_message(&denial, message.id_bytes(), Era::Legacy).into();
+                return Ok(Exchange::Whole { status, message });
+            }
+        };
+        match way.within(message, way.carry(permit, message, body, headers(session))).await {
+            Err(Failure::Gone) => gone(self),
+            done => done,
+        }
+    }
+
+    /// Tells a legacy upstream over HTTP that a request's time is over. Elsewhere, to go away is to cancel.
+    fn cancel_late(self, message: &Message<'_>, failure: &Failure) {
+        if let (Failure::Overdue(_), Era::Legacy, Some(id)) = (failure, self.era, message.id_bytes()) {
+            crate::late::cancel(self.gate, self.pool, self.entry, self.session, id);
+        }
+    }
+}
+
+/// The headers of a message in a legacy session.
+pub(crate) fn headers(session: &Session) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    if session.revision.has_version_header() {
+        let revision = HeaderValue::from_static(session.revision.as_str());
+        headers.insert(HeaderName::from_static(MCP_PROTOCOL_VERSION), revision);
+    }
+    headers
+}
