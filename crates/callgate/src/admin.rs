@@ -8,6 +8,7 @@ use crate::data::{DataDir, Lock};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::publish::Publisher;
+use crate::settings::Settings;
 use crate::state::{self, Change, State, Target};
 use callgate_proxy::TokenKey;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,12 @@ use tokio::sync::{Mutex, MutexGuard};
 #[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Op {
     /// Register a server.
-    ServerAdd { name: String, target: Target },
+    ServerAdd {
+        name: String,
+        target: Target,
+        #[serde(default)]
+        settings: Settings,
+    },
     /// Remove a server, its policies and its grants.
     ServerRemove { name: String },
     /// List the servers.
@@ -198,7 +204,7 @@ impl Admin {
             self.authenticate(&inner.state, credential)?;
         }
         match op {
-            Op::ServerAdd { name, target } => servers::add(self, &mut inner, &name, target),
+            Op::ServerAdd { name, target, settings } => servers::add(self, &mut inner, &name, target, settings),
             Op::ServerRemove { name } => servers::remove(self, &mut inner, &name),
             Op::ServerList {} => Ok(servers::list(&inner)),
             Op::ServerShow { name } => servers::show(&inner, &name),
@@ -296,6 +302,7 @@ impl Inner {
             let entry = state::Server {
                 uuid: state::declared_uuid(server),
                 target: None,
+                settings: Settings::default(),
                 policies: BTreeMap::new(),
                 grants: BTreeMap::new(),
             };

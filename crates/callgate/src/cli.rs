@@ -1,5 +1,6 @@
 //! The grammar of the command line. Names and flags are a contract for people and scripts.
 
+mod fixture;
 mod fleet;
 mod policy;
 mod serve;
@@ -7,9 +8,10 @@ mod serve;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
+pub(crate) use fixture::{Era, FixtureArgs, Transport};
 pub(crate) use fleet::{GrantCommand, LogArgs, OutcomeFilter, ServerCommand};
 pub(crate) use policy::{ExplainArgs, PolicyCommand, ScanArgs, ToolsSource};
-pub(crate) use serve::{BridgeArgs, FixtureArgs, UpArgs, WrapArgs};
+pub(crate) use serve::{BridgeArgs, UpArgs, WrapArgs};
 
 /// A gateway between MCP clients and MCP servers: every tool call is checked against a policy before it reaches the
 /// server.
@@ -110,7 +112,16 @@ pub(crate) struct ExplainCodeArgs {
 /// Which command to run as a child.
 #[derive(Debug, Args)]
 pub(crate) struct ChildArgs {
+    /// Become the command itself
+    #[arg(long)]
+    pub tied: bool,
+    /// Watch this process
+    #[arg(long, value_name = "PID", requires = "parent")]
+    pub watch: Option<i32>,
+    /// The process with which everything ends
+    #[arg(long, value_name = "PID")]
+    pub parent: Option<i32>,
     /// The command and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(last = true, required_unless_present = "watch", value_name = "COMMAND")]
     pub command: Vec<std::ffi::OsString>,
 }

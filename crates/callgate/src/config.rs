@@ -4,6 +4,7 @@ mod raw;
 
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::settings::Settings;
 use raw::{RawConfig, RawGrant, RawSecret, RawServer};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -46,6 +47,8 @@ pub(crate) struct DeclaredServer {
     pub name: ServerName,
     /// Where it is.
     pub target: Target,
+    /// How it is treated.
+    pub settings: Settings,
     /// The policy file of all its grants that name no other policy; live.
     pub policy: Option<PathBuf>,
 }
@@ -146,15 +149,18 @@ impl Reader<'_> {
         })
     }
 
-    fn server(&self, name: &str, raw: RawServer) -> Result<DeclaredServer, Failure> {
+    fn server(&self, name: &str, mut raw: RawServer) -> Result<DeclaredServer, Failure> {
         let place = format!("servers.{name}");
         let server = crate::state::server_name(name)
             .map_err(|failure| self.invalid(&place, &failure.message, &failure.remedy))?;
+        let settings = Settings::read(raw.take_settings())
+            .map_err(|wrong| self.invalid(&format!("{place}.{}", wrong.key), &wrong.why, wrong.remedy))?;
         let target = match (raw.url, raw.command) {
             (Some(url), None) => {
                 let stdio =
                     [("env", raw.env.is_empty()), ("env_from", raw.env_from.is_empty()), ("cwd", raw.cwd.is_none())];
-                if let Some((key, _)) = stdio.iter().find(|(_, absent)| !absent) {
+                let stdio = stdio.into_iter().find(|(_, absent)| !absent).map(|(key, _)| key);
+                if let Some(key) = stdio.or_else(|| settings.of_commands()) {
                     return Err(self.invalid(&format!("{place}.{key}"), "it is for commands", "remove it, or `url`"));
                 }
                 let headers = raw.headers.into_iter().map(|(header, value)| {
@@ -195,7 +201,7 @@ impl Reader<'_> {
             }
             (None, None) => return Err(self.invalid(&place, "it has neither `url` nor `command`", "add one of them")),
         };
-        Ok(DeclaredServer { name: server, target, policy: raw.policy.map(|path| self.relative(path)) })
+        Ok(DeclaredServer { name: server, target, settings, policy: raw.policy.map(|path| self.relative(path)) })
     }
 
     fn grant(&self, index: usize, raw: RawGrant) -> Result<DeclaredGrant, Failure> {

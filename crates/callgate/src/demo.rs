@@ -4,6 +4,7 @@ mod traffic;
 
 use crate::admin::{Admin, Op};
 use crate::failure::Failure;
+use crate::settings::Settings;
 use crate::state::Target;
 use crate::{commands, output};
 use callgate_fixture::{Fixture, FixtureOptions, KERNEL, PARE_DOCKER, ToolList};
@@ -128,7 +129,7 @@ async fn add(
     (name, target, list): (&'static str, Target, &str),
 ) -> Result<Served, Failure> {
     let credential = Some(credential);
-    admin.execute(Op::ServerAdd { name: name.to_owned(), target }, credential).await?;
+    admin.execute(Op::ServerAdd { name: name.to_owned(), target, settings: Settings::default() }, credential).await?;
     let tools = crate::tool_list::tools(list.as_bytes())?;
     let document = callgate_catalog::recommend(&tools).map_err(|error| unusable(&error))?;
     let file = format!("the recommended policy of {name}");

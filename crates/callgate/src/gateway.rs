@@ -11,7 +11,7 @@ use crate::socket::Socket;
 use callgate_decision::{Clock, Decider, DigestKey, Rebuild, SystemClock};
 use callgate_journal::{Journal, Options, Record, Sync};
 use callgate_policy::State;
-use callgate_proxy::{Snapshots, TokenKey};
+use callgate_proxy::{SealKey, Snapshots, TokenKey};
 use std::error::Error;
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub(crate) struct Owner {
     pub records: JournalRecords,
     /// What the data plane sees.
     pub snapshots: Snapshots,
+    /// Seals what clients keep.
+    pub seal: SealKey,
     /// The local socket, bound and not served yet.
     pub socket: Socket,
     /// What the operator should know.
@@ -47,12 +49,14 @@ impl Owner {
         let counters: State = rebuild.finish(SystemClock.now());
         let digest = DigestKey::new(data.key("arguments")?);
         let decider = Decider::local(Arc::new(records.clone()), Arc::new(SystemClock), digest, counters);
-        let (publisher, snapshots, notices) = Publisher::new(TokenKey::new(data.key("token")?), config);
+        let key = TokenKey::new(data.key("token")?);
+        let seal = SealKey::derive(&key);
+        let (publisher, snapshots, notices) = Publisher::new(key, config);
         let socket = Socket::bind(&data)?;
         let log = Arc::new(records.clone());
         let admin = Arc::new(Admin::open(data, lock, environment, log, Some(publisher))?);
         admin.publish().await;
-        Ok(Self { admin, decider, records, snapshots, socket, notices })
+        Ok(Self { admin, decider, records, snapshots, seal, socket, notices })
     }
 }
 

@@ -16,6 +16,7 @@ mod output;
 mod publish;
 mod records;
 mod reference;
+mod settings;
 mod socket;
 mod state;
 mod tool_list;

@@ -17,11 +17,15 @@ pub(crate) fn rfc3339(milliseconds: i64) -> String {
 
 /// A duration such as `90s`, `15m`, `12h`, `30d` or `4w`, in milliseconds.
 pub(crate) fn duration(option: &str, text: &str) -> Result<i64, Failure> {
-    let wrong = || {
+    milliseconds(text).ok_or_else(|| {
         let message = format!("`{option}`: `{text}` is no duration");
         Failure::cannot_run("CG3051", message, "write a whole number and a unit: `90s`, `15m`, `12h`, `30d` or `4w`")
-    };
-    let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    })
+}
+
+/// The same; `None` where it is no duration.
+pub(crate) fn milliseconds(text: &str) -> Option<i64> {
+    let at = text.find(|c: char| !c.is_ascii_digit())?;
     let (digits, unit) = text.split_at(at);
     let unit: i64 = match unit {
         "s" => 1_000,
@@ -29,9 +33,9 @@ pub(crate) fn duration(option: &str, text: &str) -> Result<i64, Failure> {
         "h" => 3_600_000,
         "d" => 86_400_000,
         "w" => 604_800_000,
-        _ => return Err(wrong()),
+        _ => return None,
     };
-    digits.parse::<i64>().ok().and_then(|count| count.checked_mul(unit)).ok_or_else(wrong)
+    digits.parse::<i64>().ok()?.checked_mul(unit)
 }
 
 /// An RFC 3339 moment, in milliseconds since the Unix epoch.

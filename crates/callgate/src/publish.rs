@@ -5,11 +5,12 @@ use crate::data::DataDir;
 use crate::document;
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::settings::Settings;
 use crate::state::{self, Grant, ORGANISATION, Published, State, Target};
 use callgate_policy::{GrantId, Organisation, Policy, ServerName, Timestamp};
 use callgate_proxy::{
-    AttachedPolicy, GrantEntry, HttpUpstream, ServerConfig, Snapshot, Snapshots, StdioUpstream, Timeouts, TokenDigest,
-    TokenKey, UpstreamConfig,
+    AttachedPolicy, GrantEntry, HttpUpstream, ServerConfig, Snapshot, Snapshots, StdioUpstream, TokenDigest, TokenKey,
+    UpstreamConfig,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -177,7 +178,7 @@ impl Publisher {
         let Ok(organisation) = Organisation::parse(ORGANISATION) else { return };
         let mut configs = HashMap::new();
         let mut grants = Vec::new();
-        for (name, target, uuid) in self.targets(state) {
+        for (name, target, settings, uuid) in self.targets(state) {
             let Ok(server) = ServerName::parse(&name) else { continue };
             let upstream = match upstream(&target, environment) {
                 Ok(upstream) => upstream,
@@ -186,13 +187,15 @@ impl Publisher {
                     continue;
                 }
             };
-            let timeouts = Timeouts::default();
             let config = ServerConfig {
                 organisation: organisation.clone(),
                 name: server.clone(),
                 uuid: uuid.into(),
                 upstream,
-                timeouts,
+                timeouts: settings.timeouts(),
+                era: settings.era(),
+                sharing: settings.sharing(),
+                limits: settings.limits(),
             };
             // The same server keeps the same identity, and with it its connections.
             let config = match self.configs.get(&server) {
@@ -216,15 +219,15 @@ impl Publisher {
         self.sender.send_replace(Arc::new(snapshot));
     }
 
-    fn targets(&self, state: &State) -> Vec<(String, Target, String)> {
+    fn targets(&self, state: &State) -> Vec<(String, Target, Settings, String)> {
         let declared = self.servers.iter().map(|server| {
             let name = server.name.as_str();
             let uuid = state.servers.get(name).map_or_else(|| state::declared_uuid(name), |entry| entry.uuid.clone());
-            (name.to_owned(), server.target.clone(), uuid)
+            (name.to_owned(), server.target.clone(), server.settings.clone(), uuid)
         });
         let registered = state.servers.iter().filter_map(|(name, entry)| {
             let target = entry.target.clone().filter(|_| self.declared(name).is_none())?;
-            Some((name.clone(), target, entry.uuid.clone()))
+            Some((name.clone(), target, entry.settings.clone(), entry.uuid.clone()))
         });
         declared.chain(registered).collect()
     }

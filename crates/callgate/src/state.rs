@@ -4,6 +4,7 @@ mod names;
 
 use crate::data::{self, DataDir};
 use crate::failure::Failure;
+use crate::settings::Settings;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,6 +44,9 @@ pub(crate) struct Server {
     /// Where it is; `None` for a server that the configuration file declares: only its grants stand here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
+    /// How it is treated.
+    #[serde(default, skip_serializing_if = "Settings::is_default")]
+    pub settings: Settings,
     /// Its published policies by name.
     #[serde(default)]
     pub policies: BTreeMap<String, Published>,
@@ -310,8 +314,13 @@ mod tests {
         let data = DataDir::open(temporary.path()).unwrap();
         assert_eq!(State::read(&data).unwrap(), State::default());
         let target = Target::Url { url: "http://x/".into(), headers: [("A".to_owned(), "secret".to_owned())].into() };
-        let server =
-            Server { uuid: "u".into(), target: Some(target), policies: BTreeMap::new(), grants: BTreeMap::new() };
+        let server = Server {
+            uuid: "u".into(),
+            target: Some(target),
+            settings: Settings::default(),
+            policies: BTreeMap::new(),
+            grants: BTreeMap::new(),
+        };
         let state = State { generation: 3, servers: [("a".to_owned(), server)].into(), ..State::default() };
         state.write(&data).unwrap();
         assert_eq!(State::read(&data).unwrap(), state);

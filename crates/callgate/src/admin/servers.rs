@@ -2,6 +2,7 @@
 
 use super::{Admin, Inner, Prepared, Reply, null};
 use crate::failure::Failure;
+use crate::settings::Settings;
 use crate::state::{self, Server, Target};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ pub(super) fn add(
     inner: &mut MutexGuard<'_, Inner>,
     name: &str,
     target: Target,
+    settings: Settings,
 ) -> Result<Reply, Failure> {
     let name = state::server_name(name)?;
     if inner.declared(name.as_str()).is_some() {
@@ -33,14 +35,16 @@ pub(super) fn add(
         Some(left) => left.uuid.clone(),
         None => state::new_uuid()?,
     };
-    let after = json!({ "uuid": uuid, "target": target.public() });
+    let after = json!({ "uuid": uuid, "target": target.public(), "settings": settings });
     let entry = next.servers.entry(name.as_str().to_owned()).or_insert_with(|| Server {
         uuid,
         target: None,
+        settings: Settings::default(),
         policies: BTreeMap::new(),
         grants: BTreeMap::new(),
     });
     entry.target = Some(target);
+    entry.settings = settings;
     let object = format!("server/{name}");
     admin.apply(inner, Prepared { state: next, what: "server add", object, before: null(), after })?;
     show(inner, name.as_str())
@@ -97,6 +101,10 @@ fn describe(inner: &Inner, name: &str) -> Value {
     let entry = inner.state.servers.get(name);
     let declared = inner.declared(name);
     let target = declared.map(|declared| &declared.target).or_else(|| entry.and_then(|entry| entry.target.as_ref()));
+    let settings = match declared {
+        Some(declared) => declared.settings.public(),
+        None => entry.map_or_else(|| Settings::default().public(), |entry| entry.settings.public()),
+    };
     let mut policies: BTreeSet<&str> =
         entry.map(|entry| entry.policies.keys().map(String::as_str).collect()).unwrap_or_default();
     if declared.is_some_and(|declared| declared.policy.is_some()) {
@@ -106,6 +114,7 @@ fn describe(inner: &Inner, name: &str) -> Value {
     let uuid = entry.map_or_else(|| state::declared_uuid(name), |entry| entry.uuid.clone());
     json!({
         "name": name, "uuid": uuid, "url": inner.endpoint(name), "target": target.map(Target::public),
+        "settings": settings,
         "policies": policies, "grants": grants, "declared": declared.is_some(),
     })
 }

@@ -1,6 +1,7 @@
 //! The grammar of the commands that run a fleet: `server`, `grant` and `log`.
 
 use super::{DataArgs, JsonArgs};
+use crate::settings::SettingsArgs;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -30,6 +31,8 @@ pub(crate) enum ServerCommand {
         /// The command's working directory
         #[arg(long, value_name = "DIR", requires = "command")]
         cwd: Option<PathBuf>,
+        #[command(flatten)]
+        settings: Box<SettingsArgs>,
         #[command(flatten)]
         data: DataArgs,
         #[command(flatten)]

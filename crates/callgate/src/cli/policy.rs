@@ -1,7 +1,8 @@
 //! The grammar of `policy` and `scan`.
 
 use super::{DataArgs, JsonArgs};
-use clap::{Args, Subcommand};
+use callgate_policy::{Reach, ReachKind};
+use clap::{ArgGroup, Args, Subcommand};
 use std::path::PathBuf;
 
 /// What to do with a policy.
@@ -28,11 +29,12 @@ pub(crate) enum PolicyCommand {
         #[command(flatten)]
         json: JsonArgs,
     },
-    /// Say what a policy makes of one call, and why
+    /// Say what a policy makes of one call, resource, prompt or such, and why
     ///
-    /// Exits 0 when the call is allowed, 1 when it isn't.
+    /// Exits 0 when it is allowed, 1 when it isn't.
     #[command(
-        after_help = "Example:\n  callgate policy explain policy.json --tool exec_command --args '{\"command\":\"ls\"}' --calls 11"
+        after_help = "Examples:\n  callgate policy explain policy.json --tool exec_command --args '{\"command\":\"ls\"}' --calls 11\n  \
+        callgate policy explain policy.json --resource file:///workspace/notes.md"
     )]
     Explain(ExplainArgs),
     /// Rewrite Intercept YAML or the FAQ spelling as policy.json
@@ -107,31 +109,71 @@ pub(crate) enum PolicyCommand {
     },
 }
 
-/// Which call to explain.
+/// What to explain.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("subject").required(true).args(["tool", "resource", "prompt", "sampling", "elicitation", "root"]))]
 pub(crate) struct ExplainArgs {
     /// The policy; `-` reads standard input
     pub file: PathBuf,
-    /// The tool's name
+    /// The name of a tool that is called
     #[arg(long, value_name = "NAME")]
-    pub tool: String,
+    pub tool: Option<String>,
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// The call's arguments, a JSON object
-    #[arg(long, value_name = "JSON", default_value = "{}")]
+    #[arg(long, value_name = "JSON", default_value = "{}", conflicts_with_all = REACH)]
     pub args: String,
     /// Decide this many identical calls at the same moment, and show the last
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000), conflicts_with_all = REACH)]
     pub calls: u32,
     /// The label of the grant that calls
-    #[arg(long, value_name = "LABEL")]
+    #[arg(long, value_name = "LABEL", conflicts_with_all = REACH)]
     pub grant: Option<String>,
     /// The moment of the call, RFC 3339 [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", conflicts_with_all = REACH)]
     pub at: Option<String>,
     /// A tools/list answer of the server: its definitions count as pinned and are classified
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = REACH)]
     pub tools: Option<PathBuf>,
     #[command(flatten)]
     pub json: JsonArgs,
+}
+
+/// The options that stand in place of `--tool`.
+const REACH: [&str; 5] = ["resource", "prompt", "sampling", "elicitation", "root"];
+
+/// Something that is no tool, in place of a call.
+#[derive(Debug, Args)]
+pub(crate) struct ReachArgs {
+    /// The URI of a resource, in place of a tool
+    #[arg(long, value_name = "URI")]
+    pub resource: Option<String>,
+    /// The name of a prompt, in place of a tool
+    #[arg(long, value_name = "NAME")]
+    pub prompt: Option<String>,
+    /// The name of a model hint that a server samples with, in place of a tool; empty for none
+    #[arg(long, value_name = "HINT")]
+    pub sampling: Option<String>,
+    /// `form`, or the URL that a server sends the user to, in place of a tool
+    #[arg(long, value_name = "form|URL")]
+    pub elicitation: Option<String>,
+    /// The URI of a root that a server is told about, in place of a tool
+    #[arg(long, value_name = "URI")]
+    pub root: Option<String>,
+}
+
+impl ReachArgs {
+    /// What is asked about, where it is no tool.
+    pub(crate) fn reach(&self) -> Option<Reach<'_>> {
+        let asked = [
+            (ReachKind::Resource, &self.resource),
+            (ReachKind::Prompt, &self.prompt),
+            (ReachKind::Sampling, &self.sampling),
+            (ReachKind::Elicitation, &self.elicitation),
+            (ReachKind::Root, &self.root),
+        ];
+        asked.into_iter().find_map(|(kind, subject)| Some(Reach { kind, subject: subject.as_deref()? }))
+    }
 }
 
 /// What to convert.

@@ -1,6 +1,7 @@
-//! The grammar of the commands that serve: `up`, `wrap`, `bridge` and the fixture.
+//! The grammar of the commands that serve: `up`, `wrap` and `bridge`.
 
 use super::DataArgs;
+use crate::settings::Era;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -44,6 +45,9 @@ pub(crate) struct WrapArgs {
     /// A header for every request to the URL
     #[arg(long, value_name = "K: V", requires = "url")]
     pub header: Vec<String>,
+    /// The era of the protocol that the server speaks [default: auto]
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "auto|legacy|modern")]
+    pub era: Option<Era>,
     #[command(flatten)]
     pub data: DataArgs,
     /// The server's command and its arguments
@@ -60,18 +64,4 @@ pub(crate) struct BridgeArgs {
     /// File with the grant's token; without it `CALLGATE_TOKEN`
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-}
-
-/// What the fixture serves.
-#[derive(Debug, Args)]
-pub(crate) struct FixtureArgs {
-    /// A tools/list answer, or one of the lists built in: kernel, pare-docker
-    #[arg(long, value_name = "FILE|NAME")]
-    pub tools: String,
-    /// Serve Streamable HTTP here and not stdio
-    #[arg(long, value_name = "ADDR")]
-    pub http: Option<SocketAddr>,
-    /// Append every message that arrives to this file
-    #[arg(long, value_name = "FILE")]
-    pub log: Option<PathBuf>,
 }

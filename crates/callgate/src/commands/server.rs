@@ -6,15 +6,17 @@ use crate::cli::{JsonArgs, ServerCommand};
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
 use crate::output;
+use crate::settings::Settings;
 use crate::state::Target;
 use serde_json::Value;
 
 /// Runs a `server` command.
 pub(super) fn run(command: ServerCommand, environment: &Environment) -> Result<Exit, Failure> {
     let (reply, json, show): (Reply, JsonArgs, fn(&Value)) = match command {
-        ServerCommand::Add { name, url, header, env, env_from, cwd, data, json, command } => {
+        ServerCommand::Add { name, url, header, env, env_from, cwd, settings, data, json, command } => {
+            let settings = Settings::of_options(*settings)?;
             let target = target(url, &header, &env, env_from, cwd, command)?;
-            (operate(&data, environment, Op::ServerAdd { name, target })?, json, added)
+            (operate(&data, environment, Op::ServerAdd { name, target, settings })?, json, added)
         }
         ServerCommand::List { data, json } => (operate(&data, environment, Op::ServerList {})?, json, list),
         ServerCommand::Show { name, data, json } => {
@@ -57,6 +59,8 @@ fn show_one(server: &Value) {
     let mut lines = vec![vec!["server".to_owned(), place(server)]];
     let rest = ["url", "uuid", "policies", "grants", "declared"];
     lines.extend(rest.map(|key| vec![key.to_owned(), cell(server, key)]));
+    let settings = server.get("settings").and_then(Value::as_object).into_iter().flatten();
+    lines.extend(settings.filter(|(_, value)| !value.is_null()).map(|(key, value)| vec![key.clone(), text_of(value)]));
     output::table(&["NAME", &cell(server, "name")], &lines);
 }
 
@@ -109,6 +113,10 @@ fn place(server: &Value) -> String {
             std::iter::once(cell(target, "command").as_str()).chain(words).collect::<Vec<_>>().join(" ")
         }
     }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn first_line(text: &str) -> String {

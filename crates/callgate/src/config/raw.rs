@@ -2,6 +2,7 @@
 
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::settings::RawSettings;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,14 @@ pub(super) struct RawServer {
     pub(super) env_from: Vec<String>,
     pub(super) cwd: Option<PathBuf>,
     pub(super) policy: Option<PathBuf>,
+    pub(super) era: Option<String>,
+    pub(super) share: Option<String>,
+    pub(super) idle: Option<String>,
+    pub(super) connect_timeout: Option<String>,
+    pub(super) silence_timeout: Option<String>,
+    pub(super) call_timeout: Option<String>,
+    pub(super) max_in_flight: Option<u32>,
+    pub(super) max_processes: Option<u32>,
 }
 
 /// `[[grants]]`
@@ -82,6 +91,22 @@ pub(super) enum RawSecret {
 impl std::fmt::Debug for RawSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("(secret)")
+    }
+}
+
+impl RawServer {
+    /// The settings, taken out.
+    pub(super) fn take_settings(&mut self) -> RawSettings {
+        RawSettings {
+            era: self.era.take(),
+            share: self.share.take(),
+            idle: self.idle.take(),
+            connect_timeout: self.connect_timeout.take(),
+            silence_timeout: self.silence_timeout.take(),
+            call_timeout: self.call_timeout.take(),
+            max_in_flight: self.max_in_flight.take(),
+            max_processes: self.max_processes.take(),
+        }
     }
 }
 

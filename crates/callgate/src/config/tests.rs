@@ -29,6 +29,11 @@ fn everything_that_can_be_declared() {
         args = ["-y", "pare"]
         env = { MODE = "quiet" }
         env_from = ["HOME"]
+        era = "legacy"
+        share = "grant"
+        idle = "2m"
+        call_timeout = "1h"
+        max_processes = 4
         [[grants]]
         label = "laptop"
         server = "kernel"
@@ -45,6 +50,13 @@ fn everything_that_can_be_declared() {
     assert!(config.servers[0].policy.as_ref().unwrap().ends_with("kernel.json"));
     let Target::Command { command, args, .. } = &config.servers[1].target else { panic!("pare is a command") };
     assert_eq!((command.as_str(), args.len()), ("npx", 2));
+    let settings = &config.servers[1].settings;
+    let expected = serde_json::json!({
+        "era": "legacy", "share": "grant", "idle": "2m", "connect_timeout": "10s", "silence_timeout": "5m",
+        "call_timeout": "1h", "max_in_flight": 1024, "max_processes": 4,
+    });
+    assert_eq!(settings.public(), expected);
+    assert!(config.servers[0].settings.is_default());
     assert_eq!(config.grants[0].token.0, "cg_file-token-that-is-long-enough-0123456789");
     assert!(!format!("{config:?}").contains("file-token"), "grants don't print their tokens");
     assert!(!format!("{config:?}").contains("upstream-secret"), "targets don't print their headers");
@@ -74,6 +86,22 @@ fn each_mistake_names_its_place_and_a_remedy() {
             "CG3003",
             "`servers.a.cwd`: it is for commands",
             "remove",
+        ),
+        (
+            "[servers.a]\nurl = \"http://x/\"\nshare = \"grant\"\n",
+            vec![],
+            "CG3003",
+            "`servers.a.share`: it is for commands",
+            "remove",
+        ),
+        ("[servers.a]\ncommand = \"x\"\nera = \"new\"\n", vec![], "CG3003", "`servers.a.era`: `new`", "`modern`"),
+        ("[servers.a]\ncommand = \"x\"\nidle = \"0s\"\n", vec![], "CG3003", "`servers.a.idle`: `0s`", "`15m`"),
+        (
+            "[servers.a]\ncommand = \"x\"\nmax_in_flight = 0\n",
+            vec![],
+            "CG3003",
+            "`servers.a.max_in_flight`: 0",
+            "1 or more",
         ),
         (
             "[servers.a]\nurl = \"http://x/\"\nheaders = { A = { env = \"NOT_SET\" } }\n",

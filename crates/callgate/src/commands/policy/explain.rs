@@ -1,17 +1,41 @@
-//! `explain`: what a policy makes of one call, and why.
+//! `explain`: what a policy makes of one call, or of one thing beside tools, and why.
 
 use super::label;
 use crate::cli::ExplainArgs;
 use crate::failure::{Exit, Failure};
 use crate::{document, moment, output, tool_list};
-use callgate_policy::{Arguments, Charge, Decision, Mode, Outcome, Question, Stage, Timestamp, Unit};
+use callgate_policy::{Arguments, Charge, Decision, Mode, Outcome, Policy, Question, Stage, Timestamp, Unit};
 use serde_json::{Value, json};
 
 /// The label of the calling grant where none is named.
 const LABEL: &str = "explain";
 
-/// Explains one call.
+/// Explains one call, or one thing that is reached for.
 pub(super) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
+    let decision = match (args.reach.reach(), &args.tool) {
+        (Some(reach), _) => callgate_policy::decide_reach(Some(&policy(args)?), None, reach),
+        (None, Some(tool)) => call(args, tool)?,
+        (None, None) => {
+            let remedy = "give `--tool`, `--resource`, `--prompt`, `--sampling`, `--elicitation` or `--root`";
+            return Err(Failure::cannot_run("CG3051", "nothing to explain", remedy));
+        }
+    };
+    if args.json.json {
+        output::json(&as_json(&decision));
+    } else {
+        output::text(&as_text(&decision, &label(&args.file)));
+    }
+    Ok(if decision.outcome == Outcome::Allow { Exit::Yes } else { Exit::No })
+}
+
+fn policy(args: &ExplainArgs) -> Result<Policy, Failure> {
+    let bytes = tool_list::read_file(&args.file)?;
+    document::parsed(&bytes, &label(&args.file)).map_err(|why| {
+        Failure::cannot_run("CG3045", format!("the policy can't be used:\n{why}"), "a broken policy refuses every call")
+    })
+}
+
+fn call(args: &ExplainArgs, tool: &str) -> Result<Decision, Failure> {
     let definitions = args.tools.as_deref().map(tool_list::definitions).transpose()?.unwrap_or_default();
     let now = args.at.as_deref().map_or_else(|| Ok(moment::now()), |at| moment::parse("--at", at))?;
     let limits = callgate_json::Limits { exact_numbers: true, ..callgate_json::Limits::default() };
@@ -19,27 +43,18 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
         let remedy = "give a JSON object, for example `--args '{\"command\":\"ls\"}'`";
         Failure::cannot_run("CG3051", format!("`--args`: {error}"), remedy)
     })?;
-    let bytes = tool_list::read_file(&args.file)?;
-    let policy = document::parsed(&bytes, &label(&args.file)).map_err(|why| {
-        Failure::cannot_run("CG3045", format!("the policy can't be used:\n{why}"), "a broken policy refuses every call")
-    })?;
+    let policy = policy(args)?;
     let stage = Stage::new(args.grant.as_deref().unwrap_or(LABEL), Timestamp(now))
         .map_err(|error| Failure::cannot_run("CG3040", error.to_string(), "choose another label"))?;
     let question = Question {
         policy: Some(&policy),
         baseline: None,
-        tool: &args.tool,
+        tool,
         arguments: Arguments::Value(&arguments),
-        definition: definitions.iter().find(|definition| definition.name == args.tool),
+        definition: definitions.iter().find(|definition| definition.name == tool),
         calls: args.calls,
     };
-    let decision = callgate_policy::explain(&question, &stage);
-    if args.json.json {
-        output::json(&as_json(&decision));
-    } else {
-        output::text(&as_text(&decision, &label(&args.file)));
-    }
-    Ok(if decision.outcome == Outcome::Allow { Exit::Yes } else { Exit::No })
+    Ok(callgate_policy::explain(&question, &stage))
 }
 
 fn as_json(decision: &Decision) -> Value {

@@ -54,7 +54,7 @@ async fn serve(
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", reachable(address)));
     let admin_token = data.admin_token();
     let owner = Owner::take(data, lock, &config, environment.clone()).await?;
-    let Owner { admin, decider, records, snapshots, socket, notices } = owner;
+    let Owner { admin, decider, records, snapshots, seal, socket, notices } = owner;
     admin.announce(url.clone()).await;
     for notice in notices {
         output::note(&notice);
@@ -62,7 +62,7 @@ async fn serve(
     let options = options(&config, environment);
     let refusals = Arc::new(records);
     let clock = Arc::new(SystemClock);
-    let gate = Gate::new(GateParts { snapshots, decider: decider.clone(), clock, refusals, options });
+    let gate = Gate::new(GateParts { snapshots, decider: decider.clone(), clock, refusals, seal, options });
     let operations = tokio::spawn(socket.serve(decider, Arc::clone(&admin)));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&admin), args.config.clone(), environment.clone(), demo.is_some()));
     if admin_token.exists() && demo.is_none() {

@@ -9,13 +9,14 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::output;
 use crate::publish::{self, PolicyFile};
+use crate::settings::{Settings, SettingsArgs};
 use crate::state::{self, ORGANISATION, Target};
 use crate::watch::Watcher;
 use books::Books;
 use callgate_decision::SystemClock;
 use callgate_policy::{Grant, GrantId, Organisation, ServerName};
 use callgate_proxy::{
-    Gate, GateParts, GrantEntry, Options, ServerConfig, Snapshot, StdioEnd, Timeouts, TokenDigest, TokenKey,
+    Gate, GateParts, GrantEntry, Options, SealKey, ServerConfig, Snapshot, StdioEnd, TokenDigest, TokenKey,
 };
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
@@ -64,12 +65,16 @@ impl Wrapped {
             Some(name) => state::server_name(name)?,
             None => name_of(file.document_name(), &target.summary()).map_err(unnamed)?,
         };
+        let settings = Settings::of_options(SettingsArgs { era: args.era, ..SettingsArgs::default() })?;
         let server = ServerConfig {
             organisation: Organisation::parse(ORGANISATION).map_err(unnamed)?,
             uuid: state::declared_uuid(name.as_str()).into(),
             name,
             upstream: publish::upstream(&target, environment)?,
-            timeouts: Timeouts::default(),
+            timeouts: settings.timeouts(),
+            era: settings.era(),
+            sharing: settings.sharing(),
+            limits: settings.limits(),
         };
         let grant =
             Grant { id: GrantId::parse(GRANT).map_err(unnamed)?, label: GRANT.to_owned(), tags: BTreeMap::new() };
@@ -103,6 +108,7 @@ async fn serve(wrapped: Wrapped, data: DataDir, environment: &Environment) -> Re
         decider: books.decider(),
         clock: Arc::new(SystemClock),
         refusals: books.refusals(),
+        seal: SealKey::derive(&TokenKey::new(data.key("token")?)),
         options,
     });
     let grant = wrapped.grant.id.clone();
