@@ -8,12 +8,31 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell;
 
-/// What is installed is decided by these files alone; a change in any of them installs anew.
-const MANIFESTS: &[&str] = &[
-    "tests/peers/npm/package.json",
-    "tests/peers/npm/package-lock.json",
-    "tests/peers/npm/.npmrc",
-    "tests/peers/python/requirements.txt",
+/// A part of what is installed: a folder of the cache, decided by these files alone. A change in any of them installs
+/// that part anew.
+struct Part {
+    folder: &'static str,
+    manifests: &'static [&'static str],
+    install: fn(&Path, &Path) -> Result<()>,
+}
+
+const PARTS: &[Part] = &[
+    Part {
+        folder: "npm",
+        manifests: &["tests/peers/npm/package.json", "tests/peers/npm/package-lock.json", "tests/peers/npm/.npmrc"],
+        install: npm,
+    },
+    Part { folder: "python", manifests: &["tests/peers/python/requirements.txt"], install: python },
+    Part {
+        folder: "python-src",
+        manifests: &["tests/peers/python/sources.txt", "tests/peers/python/backend/hatchling/build.py"],
+        install: sources,
+    },
+    Part {
+        folder: "rust",
+        manifests: &["tests/peers/rust/Cargo.toml", "tests/peers/rust/Cargo.lock", "tests/peers/rust/src/main.rs"],
+        install: rust,
+    },
 ];
 
 /// The oldest Node that the official packages run on.
@@ -23,29 +42,37 @@ const NODE_MAJOR: u32 = 22;
 pub(crate) fn install() -> Result<()> {
     let root = shell::root();
     let cache = root.join(".cache/peers");
-    let stamp = cache.join("stamp");
-    let key = key(&root)?;
-    if fs::read_to_string(&stamp).is_ok_and(|found| found == key) {
-        println!("peers: installed already ({})", key.get(..12).unwrap_or(&key));
-        return Ok(());
-    }
-    if cache.exists() {
-        fs::remove_dir_all(&cache).context("the old peers can't be removed")?;
-    }
     fs::create_dir_all(&cache)?;
+    // Stands while everything is there; the tests look for it.
+    let complete = cache.join("stamp");
+    for part in PARTS {
+        let key = key(&root, part)?;
+        let stamp = cache.join(format!("{}.stamp", part.folder));
+        if fs::read_to_string(&stamp).is_ok_and(|found| found == key) {
+            println!("peers: {}: installed already", part.folder);
+            continue;
+        }
+        for old in [&complete, &stamp] {
+            let _ = fs::remove_file(old);
+        }
+        let folder = cache.join(part.folder);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("`{}` can't be removed", folder.display()))?;
+        }
+        (part.install)(&root, &cache)?;
+        fs::write(&stamp, key)?;
+    }
     need("git", &["git"], "mcp-server-git works on a repository")?;
-    npm(&root, &cache)?;
-    python(&root, &cache)?;
-    fs::write(&stamp, key)?;
+    fs::write(&complete, "")?;
     println!("peers: installed into .cache/peers");
     Ok(())
 }
 
 /// A digest over everything that decides what is installed.
-fn key(root: &Path) -> Result<String> {
+fn key(root: &Path, part: &Part) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(include_bytes!("peers.rs"));
-    for manifest in MANIFESTS {
+    for manifest in part.manifests {
         let bytes = fs::read(root.join(manifest)).with_context(|| format!("`{manifest}` can't be read"))?;
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(&bytes);
@@ -76,6 +103,7 @@ fn npm(root: &Path, cache: &Path) -> Result<()> {
     let bin = cache.join("bin");
     fs::create_dir_all(&bin)?;
     let link = bin.join("node");
+    let _ = fs::remove_file(&link);
     #[cfg(unix)]
     std::os::unix::fs::symlink(&node, &link).with_context(|| format!("`{}` can't be made", link.display()))?;
     #[cfg(not(unix))]
@@ -118,4 +146,34 @@ fn python(root: &Path, cache: &Path) -> Result<()> {
     shell::check(&mut pip)
         .context("is the Python package index reachable? the versions stand in tests/peers/python")?;
     shell::check(Command::new(folder.join("bin/python")).args(["-m", "pip", "check"]))
+}
+
+/// Unpacks what the Python SDK ships as source only: its reference server. Nothing of it is built.
+fn sources(root: &Path, cache: &Path) -> Result<()> {
+    println!("peers: Python sources");
+    let (archives, unpacked) = (cache.join("python-src"), cache.join("python-src/mcp"));
+    fs::create_dir_all(&unpacked)?;
+    let mut pip = Command::new(cache.join("python/bin/python"));
+    pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--no-build-isolation"]);
+    pip.args(["--require-hashes", "--disable-pip-version-check", "--dest"]).arg(&archives);
+    pip.arg("--requirement").arg(root.join("tests/peers/python/sources.txt"));
+    // pip asks the build backend for a name; this one answers without running the package's own.
+    pip.env("PYTHONPATH", root.join("tests/peers/python/backend")).env("PYTHONDONTWRITEBYTECODE", "1");
+    shell::check(&mut pip)?;
+    for entry in fs::read_dir(&archives)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            let mut tar = Command::new("tar");
+            shell::check(tar.arg("-xzf").arg(&path).args(["--strip-components=1", "-C"]).arg(&unpacked))?;
+        }
+    }
+    Ok(())
+}
+
+/// The client on the official Rust SDK, built in a workspace and with a lock file of its own.
+fn rust(root: &Path, cache: &Path) -> Result<()> {
+    println!("peers: Rust client");
+    let mut cargo = shell::cargo(["build", "--quiet", "--locked", "--manifest-path"]);
+    cargo.arg(root.join("tests/peers/rust/Cargo.toml")).arg("--target-dir").arg(cache.join("rust"));
+    shell::check(&mut cargo)
 }

@@ -221,6 +221,8 @@ fn mistakes_name_the_thing_and_the_remedy() {
         (vec!["server", "add", "b", "--url", "ftp://x/"], "CG3040", "ftp://x/"),
         (vec!["server", "add", "b", "--url", "http://x/", "--header", "Authorization"], "CG3051", "--header"),
         (vec!["server", "add", "b", "--env", "X", "--", "cmd"], "CG3051", "--env"),
+        (vec!["server", "add", "b", "--idle", "soon", "--", "cmd"], "CG3051", "--idle"),
+        (vec!["server", "add", "b", "--max-in-flight", "0", "--", "cmd"], "CG3051", "--max-in-flight"),
         (vec!["server", "show", "b"], "CG3041", "known are: a"),
         (vec!["grant", "mint", "--server", "b", "--label", "l"], "CG3041", "`b`"),
         (vec!["grant", "mint", "--server", "a", "--label", "l", "--policy", "p"], "CG3043", "`p`"),
@@ -304,4 +306,26 @@ fn files_with(directory: &Path, text: &str) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+#[test]
+fn how_a_server_is_treated_is_kept_and_shown() {
+    let fleet = Fleet::new();
+    fleet.json(&["server", "add", "plain", "--url", "http://127.0.0.1:9/"]);
+    let typed =
+        ["--era", "legacy", "--share", "grant", "--idle", "120s", "--call-timeout", "1h", "--max-processes", "4"];
+    let add = [&["server", "add", "tuned"][..], &typed, &["--json", "--", "cmd"]].concat();
+    let added = fleet.run(&add).expect(0).json();
+    assert_eq!(added["settings"]["idle"], "2m");
+    let shown = fleet.json(&["server", "show", "tuned"])["settings"].clone();
+    let expected = json!({
+        "era": "legacy", "share": "grant", "idle": "2m", "connect_timeout": "10s", "silence_timeout": "5m",
+        "call_timeout": "1h", "max_in_flight": 1024, "max_processes": 4,
+    });
+    assert_eq!(shown, expected);
+    let state: Value =
+        serde_json::from_str(&std::fs::read_to_string(fleet.data().join("state.json")).unwrap()).unwrap();
+    assert_eq!(state["servers"]["plain"].get("settings"), None);
+    assert_eq!(state["servers"]["tuned"]["settings"]["call_timeout"], "1h");
+    assert!(fleet.run(&["server", "show", "tuned"]).expect(0).stdout.contains("call_timeout"));
 }

@@ -138,6 +138,49 @@ fn explain_decides_the_last_of_identical_calls() {
 }
 
 #[test]
+fn explain_answers_for_what_is_no_tool() {
+    let policy = r#"{
+  "version": "1",
+  "default": "deny",
+  "resources": { "allow": ["file:///workspace/*"], "deny": ["file:///workspace/.env*"] },
+  "prompts": { "allow": ["*"], "deny": ["admin_*"] },
+  "sampling": { "allow": ["claude-*"] },
+  "elicitation": { "allow": ["form", "https://accounts.example.com/*"] }
+}"#;
+    let folder = Folder::new(&[("policy.json", policy)]);
+    for (option, subject, rule, line) in [
+        ("--resource", "file:///workspace/a", "", json!(null)),
+        ("--resource", "file:///workspace/../a", "/resources/allow", json!(4)),
+        ("--resource", "file:///workspace/.env", "/resources/deny/file:~1~1~1workspace~1.env*", json!(4)),
+        ("--prompt", "review", "", json!(null)),
+        ("--prompt", "admin_reset", "/prompts/deny/admin_*", json!(5)),
+        ("--sampling", "claude-x", "", json!(null)),
+        ("--sampling", "", "/sampling/allow", json!(6)),
+        ("--elicitation", "form", "", json!(null)),
+        ("--elicitation", "https://evil.example/", "/elicitation/allow", json!(7)),
+        ("--root", "file:///workspace", "(default deny)", json!(3)),
+    ] {
+        let status = i32::from(!rule.is_empty());
+        let ended = folder.run(&["policy", "explain", "policy.json", option, subject, "--json"]).expect(status);
+        let answer = ended.json();
+        assert_eq!((&answer["rule"], &answer["line"]), (&json!(rule), &line), "{option} {subject}");
+        assert_eq!(answer["outcome"], json!(if rule.is_empty() { "allow" } else { "deny" }), "{option} {subject}");
+    }
+    let text = folder.run(&["policy", "explain", "policy.json", "--prompt", "admin_reset"]).expect(1).stdout;
+    assert!(text.contains("because  not allowed") && text.contains("policy.json:5 /prompts/deny/0"), "{text}");
+    for arguments in [
+        vec!["policy.json"],
+        vec!["policy.json", "--tool", "x", "--prompt", "y"],
+        vec!["policy.json", "--root", "a:b", "--prompt", "y"],
+        vec!["policy.json", "--prompt", "y", "--args", "{}"],
+        vec!["policy.json", "--prompt", "y", "--calls", "2"],
+    ] {
+        let all: Vec<&str> = ["policy", "explain"].into_iter().chain(arguments).collect();
+        folder.run(&all).expect(2);
+    }
+}
+
+#[test]
 fn explain_refuses_what_it_cannot_read() {
     let folder = Folder::new(&[("policy.json", EXEC), ("broken.json", "{}")]);
     for (arguments, code) in [

@@ -1,13 +1,20 @@
-// Drives one connected client through a list of steps and collects what it saw.
+// Drives connected clients through lists of steps and collects what they saw.
 //
 // Step: {"list": true} | {"call": NAME, "arguments": {…}} | {"until_denied": NAME, "arguments": {…}, "most": N}
-// Answer of a list: {"tools": […]}; of a call: {"isError", "content", "decision"}; of a refusal by the protocol: {"error"}.
+//   | {"revision": true}
+// Answer of a list: {"tools": […]}; of a call: {"isError", "content", "structured", "decision"}; of a refusal by the
+// protocol: {"error"}; of a revision: {"revision"}, null where the client doesn't tell.
+//
+// The first argument is a job: {"url", "token"?} or {"command": […], "env"?: {…}}, "era"?: "legacy" | "auto", and "steps".
+// "strict" keeps a client that doesn't tell the revision from falling back to a legacy one.
+// Or it is many: {"jobs": […], "limit": MILLISECONDS}, where one that breaks off answers {"failed"} and the next goes on.
 
 async function call(client, name, args) {
   try {
     const result = await client.callTool({ name, arguments: args ?? {} });
     const decision = result._meta?.['dev.callgate/decision'] ?? null;
-    return { isError: result.isError === true, content: result.content, decision };
+    const structured = result.structuredContent ?? null;
+    return { isError: result.isError === true, content: result.content, structured, decision };
   } catch (error) {
     return { error: { code: error.code ?? null, message: String(error.message) } };
   }
@@ -24,6 +31,10 @@ async function list(client) {
 export async function run(client, steps) {
   const results = [];
   for (const step of steps) {
+    if (step.revision) {
+      results.push({ revision: client.getNegotiatedProtocolVersion?.() ?? null });
+      continue;
+    }
     if (step.list) {
       results.push(await list(client));
       continue;
@@ -43,11 +54,36 @@ export async function run(client, steps) {
   return results;
 }
 
-// The first argument is the job: {"url", "token"} or {"command": […]}, and "steps".
-export async function main(connect) {
-  const job = JSON.parse(process.argv[2]);
+async function one(connect, job) {
   const client = await connect(job);
-  const results = await run(client, job.steps);
-  await client.close();
-  process.stdout.write(JSON.stringify(results) + '\n');
+  try {
+    return await run(client, job.steps);
+  } finally {
+    await client.close();
+  }
+}
+
+// Runs the jobs one after another; `perform` takes a job and returns its answers.
+export async function perform(work, perform) {
+  if (!work.jobs) return perform(work);
+  const answers = [];
+  for (const job of work.jobs) {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error('no answer in time')), work.limit);
+    });
+    try {
+      answers.push(await Promise.race([perform(job), late]));
+    } catch (error) {
+      answers.push({ failed: String(error.stack ?? error) });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+  return answers;
+}
+
+export async function main(connect) {
+  const results = await perform(JSON.parse(process.argv[2]), (job) => one(connect, job));
+  process.stdout.write(JSON.stringify(results) + '\n', () => process.exit(0));
 }

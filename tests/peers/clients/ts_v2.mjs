@@ -13,9 +13,9 @@ const { StdioClientTransport } = await load('@modelcontextprotocol/client/stdio'
 function transport(job) {
   if (job.command) {
     const [command, ...args] = job.command;
-    return new StdioClientTransport({ command, args, env: { ...process.env } });
+    return new StdioClientTransport({ command, args, env: { ...process.env, ...job.env } });
   }
-  const requestInit = { headers: { Authorization: `Bearer ${job.token}` } };
+  const requestInit = { headers: job.token ? { Authorization: `Bearer ${job.token}` } : {} };
   return new StreamableHTTPClientTransport(new URL(job.url), { requestInit });
 }
 
