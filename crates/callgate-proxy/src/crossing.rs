@@ -30,7 +30,9 @@ impl Way<'_> {
         if let Some(session) = self.session {
             session.tells(message);
         }
-        let crossed = self.within(message, self.carry(permit, message, body.clone(), headers)).await;
+        // Boxed: it would be moved as a whole three times.
+        let carried = Box::pin(self.carry(permit, message, body.clone(), headers));
+        let crossed = self.within(message, carried).await;
         let crossed = match (crossed, self.session, far) {
             (Err(Failure::Gone), Some(session), Some(far)) => Box::pin(self.again(session, &far, message, body)).await,
             (crossed, ..) => crossed,
@@ -126,7 +128,7 @@ impl Way<'_> {
                 return Ok(Exchange::Whole { status, message });
             }
         };
-        match way.within(message, way.carry(permit, message, body, headers(session))).await {
+        match way.within(message, Box::pin(way.carry(permit, message, body, headers(session)))).await {
             Err(Failure::Gone) => gone(self),
             done => done,
         }

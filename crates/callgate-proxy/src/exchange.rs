@@ -107,7 +107,7 @@ impl Way<'_> {
         let mut limits = self.gate.limits;
         limits.json.max_bytes = usize::MAX;
         match parse_client(&kept, &limits, Batches::Refused) {
-            Ok(Incoming::One(message)) => self.carry_as_is(permit, &message, kept.clone(), headers).await,
+            Ok(Incoming::One(message)) => Box::pin(self.carry_as_is(permit, &message, kept.clone(), headers)).await,
             _ => Err(Failure::Refused(Cause::StateRefused("with the server's own state the request is no message"))),
         }
     }
@@ -119,16 +119,25 @@ impl Way<'_> {
         body: Bytes,
         headers: HeaderMap,
     ) -> Result<Exchange, Failure> {
+        // What is rare is boxed: every call's future would have room for it.
         if let Some(FarEnd::Synthesized(far)) = self.session.map(|session| &session.far) {
-            return synthesized::carry(self, far, permit, message).await;
+            return Box::pin(synthesized::carry(self, far, permit, message)).await;
         }
-        if self.era == Era::Modern && !probe::speaks(self).await?.includes(Era::Modern) {
-            return held::carry(self, permit, message).await;
+        if self.era == Era::Modern && !self.is_modern().await? {
+            return Box::pin(held::carry(self, permit, message)).await;
         }
         if self.era == Era::Modern && message.method() == Method::Discover {
-            return self.discover(permit, message, body, headers).await;
+            return Box::pin(self.discover(permit, message, body, headers)).await;
         }
         self.send(permit, message, body, headers).await
+    }
+
+    /// Whether the upstream speaks the modern era; it is asked where that is not known.
+    async fn is_modern(self) -> Result<bool, Failure> {
+        if let Some(speaks) = self.gate.standings.of(&self.entry.server).speaks() {
+            return Ok(speaks.includes(Era::Modern));
+        }
+        Ok(Box::pin(probe::speaks(self)).await?.includes(Era::Modern))
     }
 
     /// Sends a message to the upstream as it is.
