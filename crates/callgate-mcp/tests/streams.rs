@@ -120,6 +120,25 @@ fn a_line_of_the_limit_passes_and_one_more_byte_does_not() {
 }
 
 #[test]
+fn a_line_that_is_too_long_is_an_error_once_and_the_next_one_is_read() {
+    let stream = b"1\n1234567890\n2\n12345678901234\n\n3\n";
+    for size in [1, 2, 7, stream.len()] {
+        let (mut reader, mut lines, mut errors) = (LineReader::new(5), Vec::new(), 0);
+        for chunk in stream.chunks(size) {
+            reader.push(chunk);
+            loop {
+                match reader.next_line() {
+                    Ok(Some(line)) => lines.push(line.to_vec()),
+                    Ok(None) => break,
+                    Err(error) => errors += usize::from(error.limit == 5),
+                }
+            }
+        }
+        assert_eq!((lines, errors), (vec![b"1".to_vec(), b"2".to_vec(), b"3".to_vec()], 2), "in chunks of {size}");
+    }
+}
+
+#[test]
 fn one_line_never_smuggles_a_second_message() {
     let body = b"{\"jsonrpc\":\"2.0\",\n\"id\":1,\r\n\"method\":\"ping\",\"params\":{\"a \\\" b\": [ 1 ,\t2 ]}}";
     assert_eq!(&*one_line(body), br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a \" b":[1,2]}}"#.as_slice());

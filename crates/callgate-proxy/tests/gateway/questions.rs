@@ -102,10 +102,20 @@ async fn a_refused_question_is_answered_by_the_gateway() {
 
 #[tokio::test]
 async fn a_process_is_refused_its_question_too() {
+    let nothing = [(json!({}), "(default deny)"), (json!({ "allow": [] }), "/roots/allow")];
+    for (roots, rule) in nothing.into_iter().chain([(json!({ "deny": ["*"] }), "/roots/deny/*")]) {
+        refused_roots(roots, rule).await;
+    }
+}
+
+async fn refused_roots(roots: Value, rule: &str) {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let server = crate::child::SERVER.replacen("LOG=\"$1\"", &format!("LOG='{}'", log.display()), 1);
-    let deny = json!({ "version": "1", "default": "deny", "tools": { "safe": {} } });
+    let mut deny = json!({ "version": "1", "default": "deny", "tools": { "safe": {} } });
+    if roots != json!({}) {
+        deny["roots"] = roots;
+    }
     let world = World::planned(script(&server), Plan { policy: deny, ..Plan::default() }).await;
     let session = world.session().await;
     // The server waits for the answer to `roots/list`, which is the gateway's.
@@ -115,7 +125,7 @@ async fn a_process_is_refused_its_question_too() {
     let told: Value = serde_json::from_str(heard.lines().last().unwrap()).unwrap();
     assert_eq!((told["id"].as_str(), told["error"]["code"].as_i64()), (Some("q1"), Some(-31001)));
     let denied = world.memory.decisions().into_iter().find(|record| record["method"] == "roots/list").unwrap();
-    assert_eq!((&denied["outcome"], &denied["rule"]), (&json!("deny"), &json!("(default deny)")));
+    assert_eq!((&denied["outcome"], &denied["rule"]), (&json!("deny"), &json!(rule)));
     let late =
         world.post(&[("Mcp-Session-Id", &session)], r#"{"jsonrpc":"2.0","id":"q1","result":{"roots":[]}}"#).await;
     assert_eq!(late.status, 400, "the client was not asked");

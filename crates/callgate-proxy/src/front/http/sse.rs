@@ -162,6 +162,9 @@ impl Place {
         let client = Client { grant: entry.grant.id.clone(), server: Arc::clone(&entry.server.uuid), said };
         let id = random_id()?;
         let mut clients = gate.clients.by_id();
+        if clients.len() >= gate.options.max_sessions {
+            return Err(Cause::TooManySessions(gate.options.max_sessions));
+        }
         let most = gate.options.max_sessions_per_grant;
         if clients.values().filter(|client| client.grant == entry.grant.id).count() >= most {
             return Err(Cause::TooManySessions(most));
