@@ -7,6 +7,7 @@ use crate::permit::Permit;
 use crate::record::AboutRecord;
 use crate::records::{RecordError, Records};
 use crate::remote::{Link, RemoteError};
+use crate::withheld::WithheldRecord;
 use callgate_json::{Value, canonical};
 use callgate_policy::{Client, Decision, Grant, Organisation, ServerName, State};
 use std::borrow::Cow;
@@ -70,6 +71,8 @@ pub struct About<'a> {
 pub struct PolicyVersion<'a> {
     /// The policy's name.
     pub name: &'a str,
+    /// The version, counted from 1.
+    pub version: u64,
     /// The digest of this version.
     pub digest: &'a str,
 }
@@ -148,6 +151,16 @@ impl Decider {
         }
     }
 
+    /// Records that a list passed with these entries taken out, the first of `count`. Returns whether it could be
+    /// recorded; it has lost nobody anything where it couldn't.
+    pub fn withheld(&self, about: &About<'_>, names: &[String], count: u64) -> bool {
+        let record = WithheldRecord::new(about, names, count);
+        match &self.place() {
+            Place::Here(local) => local.withheld(&record),
+            Place::There(link) => link.withheld(record),
+        }
+    }
+
     /// The state that a checkpoint of the journal carries now, as compact JSON; none for a remote decider.
     pub fn checkpoint(&self) -> Option<Vec<u8>> {
         match &self.place() {
@@ -220,6 +233,7 @@ impl<'a> About<'a> {
             tool: self.tool.map(Cow::Borrowed),
             policy: self.policy.map(|policy| policy.name.into()),
             policy_digest: self.policy.map(|policy| policy.digest.into()),
+            policy_version: self.policy.map(|policy| policy.version),
             session: self.session.map(Cow::Borrowed),
             client: self.client.map(|client| client.name.as_str().into()),
             client_version: self.client.map(|client| client.version.as_str().into()),

@@ -20,6 +20,7 @@ mod record;
 mod records;
 pub mod remote;
 mod wire;
+mod withheld;
 
 pub use clock::{Clock, SystemClock};
 pub use decider::{About, Decider, DigestKey, PolicyVersion, Refused, Switch};
@@ -29,3 +30,4 @@ pub use rebuild::{Rebuild, RebuildError};
 pub use record::{AboutRecord, DecisionRecord, OutcomeRecord, PlaceRecord, ShadowRecord};
 pub use records::{RecordError, Records, Ticket};
 pub use wire::{KeyRecord, ReservedRecord, WireError};
+pub use withheld::{WITHHELD_NAME, WITHHELD_NAMES, WithheldRecord};

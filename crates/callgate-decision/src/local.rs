@@ -7,6 +7,7 @@ use crate::permit::{Backing, Ending, Held, Permit};
 use crate::record::{AboutRecord, CheckpointRecord, DecisionRecord, OutcomeRecord, ShadowRecord};
 use crate::records::{RecordError, Records, Ticket, written};
 use crate::wire::ReservedRecord;
+use crate::withheld::WithheldRecord;
 use callgate_policy::{Decision, Outcome, Reason, Receipt, RulePath, Settlement, State, Timestamp};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -143,6 +144,19 @@ impl Local {
         if appended.is_err() {
             self.unrecorded.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Records what was taken out of a list; `false` where it can't be, which is counted.
+    pub(crate) fn withheld(&self, record: &WithheldRecord<'_>) -> bool {
+        let mut guard = self.lock();
+        let now = self.clock.now();
+        let Live { state, scratch, .. } = &mut *guard;
+        let appended = serialise(record, scratch)
+            .and_then(|()| self.records.append_withheld(now, scratch, &mut || checkpoint(state, now)));
+        if appended.is_err() {
+            self.unrecorded.fetch_add(1, Ordering::Relaxed);
+        }
+        appended.is_ok()
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {

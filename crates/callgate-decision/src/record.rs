@@ -37,6 +37,9 @@ pub struct AboutRecord<'a> {
     /// The digest of the policy's version.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub policy_digest: Option<Cow<'a, str>>,
+    /// The policy's version, counted from 1, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<u64>,
     /// The MCP session.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub session: Option<Cow<'a, str>>,

@@ -34,6 +34,14 @@ pub trait Records: Send + Sync + 'static {
         checkpoint: &mut dyn FnMut() -> Vec<u8>,
     ) -> Result<Ticket, RecordError>;
 
+    /// Appends what was taken out of a list. Nobody waits for it; a store that fails may refuse it.
+    fn append_withheld(
+        &self,
+        now: Timestamp,
+        body: &[u8],
+        checkpoint: &mut dyn FnMut() -> Vec<u8>,
+    ) -> Result<Ticket, RecordError>;
+
     /// Whether the record survives what the configuration promises that it survives.
     fn poll_written(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Result<(), RecordError>>;
 }

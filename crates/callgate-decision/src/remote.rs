@@ -3,7 +3,7 @@
 //!
 //! One JSON object a line. The first line of a connection is [`OPENING`]; the gateway answers with the digest key.
 //! Then the client sends `charge` and `settle`, numbered by the client, and the gateway answers each charge with
-//! `permit` or `refused`. Calls that are in flight when a connection ends count as having run.
+//! `permit` or `refused`; `withheld` has no answer. Calls that are in flight when a connection ends count as having run.
 
 mod link;
 mod message;
@@ -19,7 +19,7 @@ use tokio::net::UnixStream;
 
 /// The first line of a connection that wants to charge, without its line feed. The listener reads one line,
 /// recognises its `op`, and hands the connection to [`serve_connection`].
-pub const OPENING: &str = r#"{"op":"decider","version":1}"#;
+pub const OPENING: &str = r#"{"op":"decider","version":2}"#;
 
 /// The longest line that either side reads, in bytes.
 const MAX_LINE: u64 = 8 * 1024 * 1024;

@@ -84,6 +84,29 @@ async fn several_processes_share_one_counter() {
 }
 
 #[tokio::test]
+async fn what_was_withheld_arrives_as_it_left() {
+    let gateway = Gateway::new();
+    let (remote, served) = gateway.connect().await;
+    let names = vec!["a".to_owned(), "ü".repeat(200)];
+    assert!(gateway.bench.decider.withheld(&about(), &names, 7) && remote.withheld(&about(), &names, 7));
+    drop(remote);
+    served.await.unwrap().unwrap();
+    let records = gateway.bench.records();
+    assert_eq!(kinds(&records), ["withheld", "withheld"]);
+    assert_eq!(records[0].1, records[1].1);
+    let record: serde_json::Value = serde_json::from_str(&records[0].1).unwrap();
+    assert_eq!((&record["count"], &record["names"][1]), (&7.into(), &"ü".repeat(128).into()));
+}
+
+#[tokio::test]
+async fn what_was_withheld_and_can_not_be_recorded_is_counted() {
+    let bench = Bench::new();
+    bench.fail_appends(true);
+    assert!(!bench.decider.withheld(&about(), &["a".to_owned()], 1));
+    assert_eq!(bench.decider.unrecorded(), 1);
+}
+
+#[tokio::test]
 async fn a_decision_arrives_as_it_left() {
     let gateway = Gateway::new();
     let (remote, _served) = gateway.connect().await;

@@ -103,6 +103,11 @@ pub(crate) fn check(body: &str, seq: u64, ts: i64) -> Result<Signed, String> {
     Ok(Signed { head, key })
 }
 
+/// The public key in a checkpoint's body, unchecked.
+pub(crate) fn key_of(body: &str) -> Option<[u8; 32]> {
+    serde_json::from_str::<Body<'_>>(body).ok().and_then(|body| digits(body.key))
+}
+
 fn message(head: &Hash, seq: u64, ts: i64, state: &[u8]) -> Vec<u8> {
     let mut message = b"callgate journal checkpoint v1\0".to_vec();
     message.extend_from_slice(head);

@@ -31,6 +31,20 @@ pub enum JournalError {
         /// What the operating system says.
         why: String,
     },
+    /// What retention should delete isn't what was written, so it stays, as evidence.
+    #[error(
+        "CG4020: nothing was deleted: `{}` line {line}: {why}; see what `callgate journal verify` says, and move the \
+         journal away where it can't be restored",
+        segment.display()
+    )]
+    Unsound {
+        /// The segment's file.
+        segment: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong there.
+        why: String,
+    },
     /// The signing key is missing, unreadable or another one.
     #[error("CG4004: the journal's key `{}`: {why}", path.display())]
     Key {

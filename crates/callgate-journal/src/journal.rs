@@ -3,6 +3,7 @@
 use crate::checkpoint::{Checkpoint, signing_key};
 use crate::error::JournalError;
 use crate::line::{Kind, Record};
+use crate::prune::{self, Pruned};
 use crate::queue::{Queue, last_of};
 use crate::recover::{Opened, recover};
 use crate::refused::Refusals;
@@ -12,7 +13,7 @@ use std::error::Error;
 use std::fs::{DirBuilder, File};
 use std::future::poll_fn;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -48,13 +49,20 @@ pub struct Options {
     pub sync: Sync,
     /// The size in bytes at which a segment is full. The next record that brings a checkpoint begins a new one.
     pub segment_bytes: u64,
+    /// The age at which a segment is full, too: retention deletes whole segments.
+    pub segment_age: Duration,
     /// The size in bytes at which `refused.log` is turned over; it takes twice that at most.
     pub refused_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { sync: Sync::Process, segment_bytes: 64 * 1024 * 1024, refused_bytes: 4 * 1024 * 1024 }
+        Self {
+            sync: Sync::Process,
+            segment_bytes: 64 * 1024 * 1024,
+            segment_age: Duration::from_secs(24 * 60 * 60),
+            refused_bytes: 4 * 1024 * 1024,
+        }
     }
 }
 
@@ -64,8 +72,11 @@ pub struct Ticket(pub u64);
 
 /// An open journal. One at a time per directory.
 pub struct Journal {
+    dir: PathBuf,
     shared: Arc<Shared>,
     worker: Option<JoinHandle<()>>,
+    /// Held by whoever deletes old segments.
+    pruning: Mutex<()>,
     _lock: File,
 }
 
@@ -105,8 +116,8 @@ impl Journal {
         let key = signing_key(dir, found.is_empty())?;
         let refusals = Refusals::open(dir, options.refused_bytes)?;
         let opened = recover(dir, found, storage, options.sync == Sync::Disk, &key, replay)?;
-        let Opened { writer, seq, hash, recovered } = opened;
-        let mut queue = Queue::new(key, options.segment_bytes, writer, seq, hash);
+        let Opened { writer, seq, hash, began, recovered } = opened;
+        let mut queue = Queue::new(key, &options, writer, (seq, hash), began);
         if seq == 0 {
             queue.rotate(now(), b"null");
         }
@@ -123,7 +134,7 @@ impl Journal {
         let for_worker = Arc::clone(&shared);
         let spawned = std::thread::Builder::new().name("journal".to_owned()).spawn(move || for_worker.work());
         let worker = spawned.map_err(|error| JournalError::io("start the writer of", dir, error))?;
-        Ok(Self { shared, worker: Some(worker), _lock: lock })
+        Ok(Self { dir: dir.to_owned(), shared, worker: Some(worker), pruning: Mutex::new(()), _lock: lock })
     }
 
     /// Appends a record; the order of the calls is the order of the records. `body` is compact JSON.
@@ -168,7 +179,7 @@ impl Journal {
         }
         queue.push(ts, kind, body);
         let ticket = Ticket(queue.seq);
-        if let (Some(checkpoint), true) = (checkpoint, queue.wants_rotation() && queue.failure.is_none()) {
+        if let (Some(checkpoint), true) = (checkpoint, queue.wants_rotation(ts) && queue.failure.is_none()) {
             let state = checkpoint();
             if one_line(&state).is_ok() {
                 queue.rotate(ts, &state);
@@ -238,6 +249,29 @@ impl Journal {
             drop(self.shared.lock());
             self.shared.wake.notify_one();
         }
+    }
+
+    /// Deletes the segments of which every record is older than `before` (milliseconds since the Unix epoch), never the
+    /// last one; see [`prunable`](crate::prunable). First a signed record says what goes. Blocks this thread, not the
+    /// writers. None where nothing is old enough.
+    pub fn prune(&self, before: i64) -> Result<Option<Pruned>, JournalError> {
+        self.prune_on(before, &mut Disk)
+    }
+
+    fn prune_on(&self, before: i64, storage: &mut dyn Storage) -> Result<Option<Pruned>, JournalError> {
+        let _alone = self.pruning.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pruned) = prune::prunable(&self.dir, before)? else { return Ok(None) };
+        let body = prune::body(&self.shared.lock().key, &pruned, before)?;
+        let ticket = self.append_plain(now(), Kind::Pruned, &body)?;
+        self.wait_written(ticket)?;
+        prune::secure(&self.dir, &pruned, ticket.0, storage)?;
+        prune::delete(&self.dir, &pruned, storage)?;
+        Ok(Some(pruned))
+    }
+
+    /// The journal's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The head of the chain: to be kept elsewhere, for `verify`.

@@ -26,6 +26,10 @@ pub enum Kind {
     Checkpoint,
     /// A message of a known grant that was refused before a policy could judge it.
     Refused,
+    /// Tools (or prompts, or resources) that were taken out of a list before a client saw it.
+    Withheld,
+    /// Older segments are about to be deleted: which, and where the chain goes on.
+    Pruned,
     /// The last process ended while writing, and half a record was cut off.
     Recovered,
     /// Records could not be kept while the journal was failing: how many.
@@ -41,6 +45,8 @@ impl Kind {
             Self::Change => "change",
             Self::Checkpoint => "checkpoint",
             Self::Refused => "refused",
+            Self::Withheld => "withheld",
+            Self::Pruned => "pruned",
             Self::Recovered => "recovered",
             Self::Lost => "lost",
         }

@@ -2,6 +2,7 @@
 
 use crate::checkpoint;
 use crate::error::JournalError;
+use crate::journal::Options;
 use crate::line::{Hash, Kind, write_line};
 use crate::storage::{SegmentFile, Storage, segment_path};
 use ed25519_dalek::SigningKey;
@@ -27,7 +28,10 @@ pub(crate) struct Chunk {
 /// The appended end of the chain. Guarded by the journal's lock.
 pub(crate) struct Queue {
     pub(crate) key: SigningKey,
-    pub(crate) segment_bytes: u64,
+    segment_bytes: u64,
+    segment_age_ms: i64,
+    /// When the current segment was begun, in milliseconds since the Unix epoch.
+    segment_began: i64,
     /// The number of the last record appended.
     pub(crate) seq: u64,
     /// The hash of the last record appended.
@@ -55,10 +59,19 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn new(key: SigningKey, segment_bytes: u64, writer: Writer, seq: u64, hash: Hash) -> Self {
+    /// The end of a chain whose last record is `seq` with `hash`, in a segment begun at `began`.
+    pub(crate) fn new(
+        key: SigningKey,
+        options: &Options,
+        writer: Writer,
+        (seq, hash): (u64, Hash),
+        began: i64,
+    ) -> Self {
         Self {
             key,
-            segment_bytes,
+            segment_bytes: options.segment_bytes,
+            segment_age_ms: i64::try_from(options.segment_age.as_millis()).unwrap_or(i64::MAX),
+            segment_began: began,
             seq,
             hash,
             segment_len: writer.committed_len,
@@ -101,16 +114,16 @@ impl Queue {
         self.segment_len += added as u64;
     }
 
-    /// Whether the current segment has its size.
-    pub(crate) fn wants_rotation(&self) -> bool {
-        self.segment_len >= self.segment_bytes
+    /// Whether the current segment has its size, or its age.
+    pub(crate) fn wants_rotation(&self, now: i64) -> bool {
+        self.segment_len >= self.segment_bytes || now.saturating_sub(self.segment_began) >= self.segment_age_ms
     }
 
     /// Begins a new segment with a checkpoint of `state`.
     pub(crate) fn rotate(&mut self, ts: i64, state: &[u8]) {
         let seq = self.seq + 1;
         self.pending.push(Chunk { opens: Some(seq), bytes: Vec::new(), last: seq });
-        self.segment_len = 0;
+        (self.segment_len, self.segment_began) = (0, ts);
         let body = checkpoint::body(&self.key, &self.hash, seq, ts, state);
         self.push(ts, Kind::Checkpoint, &body);
     }

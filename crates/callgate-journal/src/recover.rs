@@ -17,6 +17,8 @@ pub(crate) struct Opened {
     pub(crate) writer: Writer,
     pub(crate) seq: u64,
     pub(crate) hash: Hash,
+    /// When the last segment was begun.
+    pub(crate) began: i64,
     /// The body of a `recovered` record, where something was cut off.
     pub(crate) recovered: Option<Vec<u8>>,
 }
@@ -53,7 +55,7 @@ pub(crate) fn recover(
             continue;
         }
         let good = bytes.get(..whole).unwrap_or_default();
-        let (seq, hash) = check_segment(&path, first, good, key, replay)?;
+        let (seq, hash, began) = check_segment(&path, first, good, key, replay)?;
         let opened = storage.open(&path).and_then(|mut file| {
             if whole < bytes.len() {
                 file.truncate(whole as u64)?;
@@ -62,10 +64,10 @@ pub(crate) fn recover(
         });
         let file = opened.map_err(|error| JournalError::io("open", &path, error))?;
         let writer = Writer::new(dir.to_owned(), storage, Some(file), whole as u64, sync);
-        return Ok(Opened { writer, seq, hash, recovered: cut.map(|cut| recovered_body(&cut)) });
+        return Ok(Opened { writer, seq, hash, began, recovered: cut.map(|cut| recovered_body(&cut)) });
     }
     let writer = Writer::new(dir.to_owned(), storage, None, 0, sync);
-    Ok(Opened { writer, seq: 0, hash: GENESIS, recovered: cut.map(|cut| recovered_body(&cut)) })
+    Ok(Opened { writer, seq: 0, hash: GENESIS, began: 0, recovered: cut.map(|cut| recovered_body(&cut)) })
 }
 
 /// Checks a segment from its checkpoint on and replays it.
@@ -75,8 +77,8 @@ fn check_segment(
     bytes: &[u8],
     key: &SigningKey,
     replay: &mut Replay<'_>,
-) -> Result<(u64, Hash), JournalError> {
-    let (mut seq, mut hash) = (first.saturating_sub(1), GENESIS);
+) -> Result<(u64, Hash, i64), JournalError> {
+    let (mut seq, mut hash, mut began) = (first.saturating_sub(1), GENESIS, 0);
     let lines = bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|byte| *byte == b'\n');
     for (index, line) in lines.enumerate() {
         let number = index as u64 + 1;
@@ -88,6 +90,7 @@ fn check_segment(
         }
         if index == 0 {
             hash = check_opening(&record, key).map_err(wrong)?;
+            began = record.ts;
         }
         hash = check_hash(&hash, digits, json).map_err(wrong)?;
         seq = record.seq;
@@ -97,7 +100,7 @@ fn check_segment(
         };
         replay(&record).map_err(refused)?;
     }
-    Ok((seq, hash))
+    Ok((seq, hash, began))
 }
 
 /// Checks the checkpoint that a segment opens with, and gives the head that it was made on.

@@ -11,6 +11,8 @@ pub(crate) trait Storage: Send {
     fn create(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
     /// A file that is there, to append to.
     fn open(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+    /// Deletes a file that no longer counts.
+    fn remove(&mut self, path: &Path) -> io::Result<()>;
     /// Makes sure that the directory's entries are on the disk.
     fn sync_dir(&mut self, dir: &Path) -> io::Result<()>;
 }
@@ -37,6 +39,10 @@ impl Storage for Disk {
 
     fn open(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         Ok(Box::new(OpenOptions::new().append(true).open(path)?))
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
     }
 
     fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {

@@ -3,7 +3,9 @@
 use crate::checkpoint::{self, Checkpoint, public_key};
 use crate::error::JournalError;
 use crate::line::{GENESIS, Hash, Kind, Record, check_hash, split};
+use crate::prune;
 use crate::storage::{segment_path, segments};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -65,7 +67,7 @@ pub fn verify(dir: &Path, expect: Option<&Checkpoint>) -> Result<Report, Journal
     if found.is_empty() {
         return Err(JournalError::io("find a journal in", dir, "no segment is there"));
     }
-    let mut walk = Walk { expect, key: public_key(dir)?, ..Walk::default() };
+    let mut walk = Walk::new(expect, public_key(dir)?);
     let mut read = 0;
     for (index, first) in found.iter().enumerate() {
         let path = segment_path(dir, *first);
@@ -77,24 +79,47 @@ pub fn verify(dir: &Path, expect: Option<&Checkpoint>) -> Result<Report, Journal
             break;
         }
     }
+    if let (None, Some(first)) = (&walk.broken, found.first()) {
+        walk.broken = walk.beginning().err().map(|why| Break { segment: segment_path(dir, *first), line: 1, why });
+    }
     Ok(walk.report(read))
 }
 
-#[derive(Default)]
-struct Walk<'a> {
+/// A walk over the records, in their order.
+#[derive(Clone, Default)]
+pub(crate) struct Walk<'a> {
     expect: Option<&'a Checkpoint>,
     key: Option<[u8; 32]>,
-    hash: Option<Hash>,
-    seq: u64,
-    first_seq: u64,
+    /// The hash of the last record.
+    pub(crate) hash: Option<Hash>,
+    /// The number of the last record.
+    pub(crate) seq: u64,
+    /// The number of the first record.
+    pub(crate) first_seq: u64,
+    /// The latest time of a record, in milliseconds since the Unix epoch.
+    pub(crate) newest: i64,
     records: u64,
+    /// The heads that segments were begun on, by the number of the record that is the head.
+    heads: BTreeMap<u64, Hash>,
+    /// What came before the first record was deleted by retention: a record says so.
+    pruned: bool,
     expected: Option<bool>,
     unfinished: u64,
     broken: Option<Break>,
 }
 
-impl Walk<'_> {
-    fn segment(&mut self, first: u64, bytes: &[u8], last: bool) -> Result<(), (u64, String)> {
+impl<'a> Walk<'a> {
+    pub(crate) fn new(expect: Option<&'a Checkpoint>, key: Option<[u8; 32]>) -> Self {
+        Self { expect, key, newest: i64::MIN, ..Self::default() }
+    }
+
+    /// Lets the next record be any opening of a segment.
+    pub(crate) fn forget_chain(&mut self) {
+        (self.hash, self.newest) = (None, i64::MIN);
+    }
+
+    /// Takes all of a segment.
+    pub(crate) fn segment(&mut self, first: u64, bytes: &[u8], last: bool) -> Result<(), (u64, String)> {
         let whole = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
         let (lines, rest) = bytes.split_at_checked(whole).unwrap_or_default();
         let mut number = 0;
@@ -114,7 +139,8 @@ impl Walk<'_> {
         Err((number + 1, "its end is missing, although a later segment was begun".to_owned()))
     }
 
-    fn line(&mut self, first: u64, opens: bool, line: &[u8]) -> Result<(), String> {
+    /// Takes one line; `opens` where it is the first of its segment.
+    pub(crate) fn line(&mut self, first: u64, opens: bool, line: &[u8]) -> Result<(), String> {
         let (digits, json) = split(line)?;
         let record = Record::parse(json)?;
         if opens && record.seq != first {
@@ -132,7 +158,10 @@ impl Walk<'_> {
         if self.hash.is_none() {
             self.first_seq = record.seq;
         }
-        (self.hash, self.seq) = (Some(hash), record.seq);
+        if record.kind == Kind::Pruned.as_str() {
+            self.pruned(record.body())?;
+        }
+        (self.hash, self.seq, self.newest) = (Some(hash), record.seq, self.newest.max(record.ts));
         self.records += 1;
         if let Some(expect) = self.expect.filter(|expect| expect.seq == record.seq) {
             self.expected = Some(expect.hash == hash);
@@ -153,7 +182,39 @@ impl Walk<'_> {
         if before.is_some_and(|before| before != signed.head) {
             return Err("the checkpoint was made on another chain than the one before it".to_owned());
         }
+        let before = record.seq.saturating_sub(1);
+        if let (None, Some(expect)) = (self.hash, self.expect.filter(|expect| expect.seq == before)) {
+            self.expected = Some(expect.hash == signed.head);
+        }
+        self.heads.insert(before, signed.head);
         Ok(signed.head)
+    }
+
+    /// A record of what retention deletes: it has to name the head that a segment was begun on.
+    fn pruned(&mut self, body: &str) -> Result<(), String> {
+        let key = self.key.ok_or("the journal has no key")?;
+        let (first, last, head) = prune::check(body, &key)?;
+        let beginning = self.first_seq.saturating_sub(1);
+        if last < beginning {
+            // An earlier deletion; what it left was deleted since, and a later record says so.
+            return Ok(());
+        }
+        if self.heads.get(&last) != Some(&head) {
+            return Err(format!("it says that a segment was begun after record {last}, and none was"));
+        }
+        self.pruned |= first <= beginning;
+        Ok(())
+    }
+
+    /// Whether the journal begins where it may.
+    fn beginning(&self) -> Result<(), String> {
+        if self.first_seq <= 1 || self.pruned {
+            return Ok(());
+        }
+        Err(format!(
+            "the journal begins at record {}, and no `pruned` record says that retention deleted what came before",
+            self.first_seq
+        ))
     }
 
     fn report(self, segments: u64) -> Report {

@@ -7,6 +7,7 @@ use crate::local::not_recorded;
 use crate::permit::{Backing, Ending, Held, Permit};
 use crate::record::AboutRecord;
 use crate::records::RecordError;
+use crate::withheld::WithheldRecord;
 use callgate_policy::{Decision, Outcome};
 use std::collections::HashMap;
 use std::path::Path;
@@ -82,6 +83,11 @@ impl Link {
     /// Passes on what became of a call. Where the connection is gone, the other end has kept its charges.
     pub(crate) fn end(&self, number: u64, ending: &Ending) {
         self.post(&Request::Settle { number, ending: EndingMessage::from(ending) });
+    }
+
+    /// Passes on what was taken out of a list.
+    pub(crate) fn withheld(&self, record: WithheldRecord<'_>) -> bool {
+        self.post(&Request::Withheld { record })
     }
 
     fn post(&self, request: &Request<'_>) -> bool {

@@ -6,6 +6,7 @@ use crate::permit::{Ending, ResultKind};
 use crate::record::{AboutRecord, PlaceRecord, ShadowRecord};
 use crate::records::RecordError;
 use crate::wire::{KeyRecord, WireError, decimal, mode};
+use crate::withheld::WithheldRecord;
 use callgate_policy::{Charge, Decision, Mode, Outcome, Place, Reason, RulePath, Settlement, ShadowVerdict};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -25,6 +26,11 @@ pub(super) enum Request<'a> {
     },
     /// What became of a call that was charged.
     Settle { number: u64, ending: EndingMessage },
+    /// Record what was taken out of a list.
+    Withheld {
+        #[serde(borrow)]
+        record: WithheldRecord<'a>,
+    },
 }
 
 /// What the gateway answers.

@@ -31,6 +31,8 @@ where
                 Some(call) => call.settle(Ending::from(&ending)),
                 None => return Err(RemoteError::Protocol(format!("no call {number} is in flight"))),
             },
+            // Where it can't be recorded, that is counted here.
+            Request::Withheld { record } => drop(local.withheld(&record)),
             Request::Charge { number, decision, about } => {
                 if in_flight.contains_key(&number) {
                     return Err(RemoteError::Protocol(format!("call {number} is in flight already")));

@@ -71,6 +71,15 @@ impl Records for Memory {
         self.append("outcome", now, body, checkpoint)
     }
 
+    fn append_withheld(
+        &self,
+        now: Timestamp,
+        body: &[u8],
+        checkpoint: &mut dyn FnMut() -> Vec<u8>,
+    ) -> Result<Ticket, RecordError> {
+        self.append("withheld", now, body, checkpoint)
+    }
+
     fn poll_written(&self, _: Ticket, _: &mut Context<'_>) -> Poll<Result<(), RecordError>> {
         let inner = self.lock();
         if inner.hold_writes {

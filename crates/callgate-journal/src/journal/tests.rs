@@ -3,7 +3,9 @@
 use super::*;
 use crate::read::{Entry, read};
 use crate::storage::SegmentFile;
+use crate::storage::segment_path;
 use crate::verify::verify;
+use std::collections::BTreeSet;
 use std::io;
 
 /// A disk with so much room, whose next syncs fail.
@@ -22,6 +24,9 @@ impl Storage for FaultyDisk {
     }
     fn open(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         Ok(Box::new(FaultyFile(Disk.open(path)?, Arc::clone(&self.0))))
+    }
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        Disk.remove(path)
     }
     fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
         Disk.sync_dir(dir)
@@ -147,4 +152,80 @@ fn after_a_failed_sync_everything_is_written_again() {
     let (entries, _dir) = bench.close();
     assert_eq!(bodies(&entries, "decision"), [r#"{"n":0}"#, r#"{"n":1}"#]);
     assert_eq!(bodies(&entries, "outcome"), [r#"{"n":2}"#]);
+}
+
+/// A disk that is gone after so many steps.
+struct Stopping(usize);
+
+impl Stopping {
+    fn step(&mut self) -> io::Result<()> {
+        self.0 = self.0.checked_sub(1).ok_or_else(|| io::Error::other("stopped"))?;
+        Ok(())
+    }
+}
+
+impl Storage for Stopping {
+    fn create(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        Disk.create(path)
+    }
+    fn open(&mut self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        self.step()?;
+        Disk.open(path)
+    }
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        self.step()?;
+        Disk.remove(path)
+    }
+    fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
+        self.step()?;
+        Disk.sync_dir(dir)
+    }
+}
+
+/// Wherever pruning stops, the journal verifies, before and after the next start, and the next run does the rest.
+#[test]
+fn pruning_stops_anywhere_and_leaves_a_journal_that_verifies() {
+    let mut remainders = BTreeSet::new();
+    for steps in 0..20 {
+        let options = Options { segment_bytes: 600, ..Options::default() };
+        let bench = bench(options);
+        for n in 0..12 {
+            let ticket = bench.append(Kind::Decision, n).unwrap();
+            bench.journal.wait_written(ticket).unwrap();
+        }
+        let dir = bench.dir.path();
+        let before = segments(dir).unwrap();
+        let stopped = bench.journal.prune_on(now() + 1, &mut Stopping(steps));
+        let report = verify(dir, Some(&bench.journal.head())).unwrap();
+        assert!(report.is_ok(), "{steps}: {report:?}");
+        let left = segments(dir).unwrap();
+        remainders.insert(left.len());
+        assert!(stopped.is_err() || left.len() == 1, "{steps}");
+        assert_eq!(report.first_seq, left[0], "{steps}");
+        // The next process goes on with it.
+        let Bench { dir, journal, .. } = bench;
+        drop(journal);
+        let journal = Journal::open(dir.path(), options, &mut |_| Ok(())).unwrap();
+        let rest = journal.prune(now() + 1).unwrap();
+        assert_eq!(rest.map_or(0, |pruned| pruned.segments), left.len() as u64 - 1, "{steps}");
+        assert_eq!(segments(dir.path()).unwrap(), before[before.len() - 1..], "{steps}");
+        let report = verify(dir.path(), Some(&journal.head())).unwrap();
+        assert!(report.is_ok() && report.completeness == crate::Completeness::Confirmed, "{steps}: {report:?}");
+    }
+    assert!(remainders.len() > 3, "every number of deleted segments was seen: {remainders:?}");
+}
+
+/// Nothing is deleted before the record of it is on the disk, in the segment that holds it.
+#[test]
+fn a_failing_journal_prunes_nothing() {
+    let bench = bench(Options { segment_bytes: 600, ..Options::default() });
+    for n in 0..12 {
+        let ticket = bench.append(Kind::Decision, n).unwrap();
+        bench.journal.wait_written(ticket).unwrap();
+    }
+    let before = segments(bench.dir.path()).unwrap();
+    bench.faults.lock().unwrap().room = 0;
+    assert!(matches!(bench.journal.prune(now() + 1), Err(JournalError::Failing { .. })));
+    assert_eq!(segments(bench.dir.path()).unwrap(), before);
+    assert!(segment_path(bench.dir.path(), 1).exists());
 }
