@@ -1,0 +1,89 @@
+//! Credentials: found by their hash, whichever organisation they are for.
+
+use crate::place::{Place, credential, member};
+use callgate_store::{Credential, CredentialKind, Store};
+
+async fn with(place: &Place, credentials: &[Credential]) -> Store {
+    let store = place.store().await;
+    let mut change = store.begin("acme").await.unwrap();
+    change.insert(&member("m_1", "ada")).await.unwrap();
+    for credential in credentials {
+        change.insert(credential).await.unwrap();
+    }
+    change.commit().await.unwrap();
+    store
+}
+
+pub async fn credentials_are_found_by_their_hash(place: Place) {
+    let session = credential("c_1", CredentialKind::Session, Some("m_1"));
+    let store = with(&place, std::slice::from_ref(&session)).await;
+    let (organisation, found) = store.credential("hash of c_1").await.unwrap().unwrap();
+    assert_eq!((organisation.as_str(), found.changed), ("acme", 1));
+    assert!(found.record == session);
+    assert!(store.credential("hash of c_2").await.unwrap().is_none());
+    let mut change = store.begin("acme").await.unwrap();
+    change.remove::<Credential>("c_1", 9).await.unwrap();
+    change.commit().await.unwrap();
+    assert!(store.credential("hash of c_1").await.unwrap().is_none());
+}
+
+pub async fn one_of_many_takes_a_link(place: Place) {
+    let link = credential("c_1", CredentialKind::Link, Some("m_1"));
+    let session = credential("c_2", CredentialKind::Session, Some("m_1"));
+    let store = with(&place, &[link.clone(), session]).await;
+    assert!(store.take_link("hash of c_2").await.unwrap().is_none(), "no link");
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.take_link("hash of c_1").await.unwrap() })
+        })
+        .collect();
+    let mut taken = Vec::new();
+    for task in tasks {
+        taken.extend(task.await.unwrap());
+    }
+    assert_eq!(taken.len(), 1);
+    assert!(taken[0].0 == "acme" && taken[0].1.record == link);
+    assert!(store.credential("hash of c_1").await.unwrap().is_none());
+    assert!(store.credential("hash of c_2").await.unwrap().is_some());
+}
+
+pub async fn use_is_noted_without_a_change(place: Place) {
+    let store = with(&place, &[credential("c_1", CredentialKind::Session, Some("m_1"))]).await;
+    for (at, expected) in [(500, 500), (400, 500), (900, 900)] {
+        store.credential_used("hash of c_1", at).await.unwrap();
+        let (_, found) = store.credential("hash of c_1").await.unwrap().unwrap();
+        assert_eq!((found.record.used, found.changed), (Some(expected), 1));
+    }
+    store.credential_used("nobody's", 1).await.unwrap();
+    assert_eq!(store.reads("acme").generation().await.unwrap(), 1);
+}
+
+pub async fn what_ended_is_purged(place: Place) {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let ends = |id: &str, expires| Credential { expires, ..credential(id, CredentialKind::Token, None) };
+    let store = with(&place, &[ends("c_1", Some(1_000)), ends("c_2", Some(2_000)), ends("c_3", None)]).await;
+    let mut change = store.begin("acme").await.unwrap();
+    change.insert(&ends("c_4", None)).await.unwrap();
+    change.remove::<Credential>("c_4", 1_500).await.unwrap();
+    change.commit().await.unwrap();
+    store.remember("old", "digest", b"answer", 1_000).await.unwrap();
+    store.remember("new", "digest", b"answer", 1_600).await.unwrap();
+
+    let left = async |at: i64| {
+        store.purge(at).await.unwrap();
+        let found = store.reads("acme").changed_since::<Credential>(Some(0)).await.unwrap();
+        let mut ids: Vec<String> = found.into_iter().map(|found| found.record.id).collect();
+        ids.sort();
+        for answer in ["old", "new"] {
+            if store.remembered(answer).await.unwrap().is_some() {
+                ids.push(answer.to_owned());
+            }
+        }
+        ids
+    };
+    assert_eq!(left(1_000).await, ["c_1", "c_2", "c_3", "c_4", "old", "new"]);
+    assert_eq!(left(1_001).await, ["c_2", "c_3", "c_4", "old", "new"]);
+    assert_eq!(left(DAY + 1_400).await, ["c_3", "c_4", "new"]);
+    assert_eq!(left(DAY + 1_700).await, ["c_3"]);
+}

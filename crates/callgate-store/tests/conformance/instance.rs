@@ -1,0 +1,70 @@
+//! What belongs to no organisation's configuration.
+
+use crate::place::{Place, grant, server};
+
+pub async fn values_of_the_instance_are_kept(place: Place) {
+    let store = place.store().await;
+    assert_eq!(store.meta("key").await.unwrap(), None);
+    for value in [vec![0_u8, 255, 7], Vec::new(), vec![1; 100_000]] {
+        store.put_meta("key", &value).await.unwrap();
+        assert_eq!(store.meta("key").await.unwrap(), Some(value));
+    }
+    assert_eq!(store.meta("other").await.unwrap(), None);
+}
+
+pub async fn answers_are_remembered_once(place: Place) {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let store = place.store().await;
+    assert_eq!(store.remembered("key").await.unwrap(), None);
+    assert_eq!(store.remember("key", "digest", b"answer", 1_000).await.unwrap(), None);
+    let first = Some(("digest".to_owned(), b"answer".to_vec()));
+    assert_eq!(store.remember("key", "another", b"other", 2_000).await.unwrap(), first);
+    assert_eq!(store.remembered("key").await.unwrap(), first);
+    // After a day it is forgotten, whether it was purged or not.
+    assert_eq!(store.remember("key", "another", b"other", DAY + 1_000).await.unwrap(), None);
+    assert_eq!(store.remembered("key").await.unwrap(), Some(("another".to_owned(), b"other".to_vec())));
+
+    let tasks: Vec<_> = (0..20_u8)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { store.remember("raced", &number.to_string(), &[number], 5).await.unwrap() })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap());
+    }
+    assert_eq!(answers.iter().filter(|answer| answer.is_none()).count(), 1);
+    let kept = store.remembered("raced").await.unwrap();
+    assert!(answers.iter().all(|answer| answer.is_none() || *answer == kept));
+}
+
+pub async fn the_last_use_of_grants_stays(place: Place) {
+    let store = place.store().await;
+    let mut change = store.begin("acme").await.unwrap();
+    change.insert(&server("s1", "kernel")).await.unwrap();
+    let ids: Vec<String> = (0..1_200).map(|number| format!("g_{number:04}")).collect();
+    for id in &ids {
+        change.insert(&grant(id, "s1", id)).await.unwrap();
+    }
+    change.commit().await.unwrap();
+    let used = |at| ids.iter().map(|id| (id.clone(), at)).collect::<Vec<_>>();
+    assert!(store.last_used(&ids).await.unwrap().is_empty());
+    store.grants_used(&used(500)).await.unwrap();
+    assert_eq!(store.last_used(&ids).await.unwrap(), used(500));
+    store.grants_used(&used(400)).await.unwrap();
+    assert_eq!(store.last_used(&ids).await.unwrap(), used(500), "the later time stays");
+    let one = |at| ("g_0007".to_owned(), at);
+    store.grants_used(&[one(700), one(800), one(600), ("g_unknown".to_owned(), 1)]).await.unwrap();
+    assert_eq!(store.last_used(&["g_0007".to_owned(), "g_unknown".to_owned()]).await.unwrap(), [one(800)]);
+    assert_eq!(store.reads("acme").generation().await.unwrap(), 1, "use is no change");
+    store.grants_used(&[]).await.unwrap();
+    assert!(store.last_used(&[]).await.unwrap().is_empty());
+
+    // Two processes tell of the same grants in opposite orders.
+    let reversed: Vec<_> = used(900).into_iter().rev().collect();
+    let (forth, back) = (used(901), reversed);
+    let (first, second) = tokio::join!(store.grants_used(&forth), store.grants_used(&back));
+    first.and(second).unwrap();
+    assert_eq!(store.last_used(&ids).await.unwrap(), used(901));
+}
