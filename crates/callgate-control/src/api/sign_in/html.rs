@@ -1,0 +1,166 @@
+//! The pages as text. Everything from outside goes through [`Escaped`].
+
+use crate::caller::Caller;
+use crate::error::Error;
+use callgate_store::Role;
+use std::fmt::{self, Display, Formatter};
+
+/// One of the pages.
+pub(super) enum Page<'a> {
+    /// Login and password.
+    Form {
+        /// The login that was typed before.
+        login: &'a str,
+        /// The organisation that was typed before.
+        organisation: &'a str,
+        /// Why it did not work.
+        problem: Option<&'a Error>,
+    },
+    /// A button that uses a one-time link.
+    Link {
+        /// Its secret.
+        link: &'a str,
+    },
+    /// Who is signed in.
+    Home {
+        /// Who it is.
+        caller: &'a Caller,
+        /// The token that the forms carry.
+        csrf: &'a str,
+    },
+    /// Something that is in the way.
+    Problem {
+        /// What it is.
+        error: &'a Error,
+    },
+}
+
+/// Text that can't become markup.
+struct Escaped<'a>(&'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            match character {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                other => write!(f, "{other}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Display for Page<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let title = match self {
+            Self::Home { .. } => "Signed in",
+            Self::Problem { .. } => "Not possible",
+            Self::Form { .. } | Self::Link { .. } => "Sign in",
+        };
+        write!(
+            f,
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title} · Callgate</title>\n\
+             <link rel=\"stylesheet\" href=\"/sign-in/style.css\">\n</head>\n<body>\n<main>\n\
+             <p class=\"name\">Callgate</p>\n<h1>{title}</h1>\n"
+        )?;
+        match self {
+            Self::Form { login, organisation, problem } => form(f, login, organisation, *problem)?,
+            Self::Link { link } => confirm(f, link)?,
+            Self::Home { caller, csrf } => home(f, caller, csrf)?,
+            Self::Problem { error } => alert(f, error)?,
+        }
+        f.write_str("</main>\n</body>\n</html>\n")
+    }
+}
+
+fn form(f: &mut Formatter<'_>, login: &str, organisation: &str, problem: Option<&Error>) -> fmt::Result {
+    if let Some(error) = problem {
+        alert(f, error)?;
+    }
+    let (login, organisation) = (Escaped(login), Escaped(organisation));
+    write!(
+        f,
+        "<form method=\"post\" action=\"/sign-in\">\n\
+         <label for=\"login\">Login</label>\n\
+         <input id=\"login\" name=\"login\" value=\"{login}\" autocomplete=\"username\" autocapitalize=\"none\" \
+         spellcheck=\"false\" maxlength=\"254\" required autofocus>\n\
+         <label for=\"password\">Password</label>\n\
+         <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" maxlength=\"1024\" \
+         required>\n\
+         <label for=\"organisation\">Organisation</label>\n\
+         <input id=\"organisation\" name=\"organisation\" value=\"{organisation}\" autocomplete=\"organization\" \
+         autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"64\" required>\n\
+         <button type=\"submit\">Sign in</button>\n</form>\n\
+         <p class=\"hint\">No password yet, or forgotten? An admin makes a one-time link: \
+         <code>callgate member link LOGIN</code>.</p>\n"
+    )
+}
+
+fn confirm(f: &mut Formatter<'_>, link: &str) -> fmt::Result {
+    let link = Escaped(link);
+    write!(
+        f,
+        "<p>This link signs you in once.</p>\n<form method=\"post\" action=\"/sign-in\">\n\
+         <input type=\"hidden\" name=\"link\" value=\"{link}\">\n\
+         <button type=\"submit\" autofocus>Sign in</button>\n</form>\n"
+    )
+}
+
+fn home(f: &mut Formatter<'_>, caller: &Caller, csrf: &str) -> fmt::Result {
+    let who = caller.who().word();
+    let who = Escaped(who.split_once(':').map_or(who.as_str(), |(_, login)| login));
+    let organisation = Escaped(caller.organisation());
+    let role = caller.roles().organisation.map_or("none", word);
+    write!(
+        f,
+        "<dl>\n<dt>Member</dt><dd>{who}</dd>\n<dt>Organisation</dt><dd>{organisation}</dd>\n\
+         <dt>Role</dt><dd>{role}</dd>\n"
+    )?;
+    let servers = caller.roles().servers.len();
+    if servers > 0 {
+        writeln!(f, "<dt>Roles for single servers</dt><dd>{servers}</dd>")?;
+    }
+    let csrf = Escaped(csrf);
+    write!(
+        f,
+        "</dl>\n<ul>\n<li><a href=\"/api/v1/servers\">Servers</a> (JSON)</li>\n\
+         <li><a href=\"/api/v1/session\">This session</a> (JSON)</li>\n\
+         <li><a href=\"/api/v1/openapi.json\">The API</a> (OpenAPI)</li>\n</ul>\n\
+         <form method=\"post\" action=\"/sign-out\">\n<input type=\"hidden\" name=\"csrf\" value=\"{csrf}\">\n\
+         <button type=\"submit\">Sign out</button>\n\
+         <button type=\"submit\" name=\"everywhere\" value=\"1\" class=\"quiet\">Sign out everywhere</button>\n</form>\n"
+    )
+}
+
+fn alert(f: &mut Formatter<'_>, error: &Error) -> fmt::Result {
+    let (message, remedy, code) = (Escaped(&error.message), Escaped(&error.remedy), Escaped(error.code));
+    writeln!(f, "<div class=\"problem\" role=\"alert\">\n<p>{message}</p>\n<p>{remedy} <code>{code}</code></p>\n</div>")
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "viewer",
+        Role::PolicyManager => "policy manager",
+        Role::Admin => "admin",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_becomes_markup() {
+        let bad = "\"><script>alert('x')</script>&";
+        for page in [Page::Form { login: bad, organisation: bad, problem: None }, Page::Link { link: bad }] {
+            let text = page.to_string();
+            assert!(!text.contains("<script") && text.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Another key while serving: every secret is sealed anew, and what was sealed before stays readable all the time.
+
+use super::{Keys, Place, Vault};
+use crate::caller::{Caller, Cleared, Permission, Scope};
+use crate::change::Step;
+use crate::control::Control;
+use crate::error::{Error, Kind};
+use callgate_store::{Page, Server};
+use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeSet;
+use utoipa::ToSchema;
+
+/// What a rotation did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Rotated {
+    /// The version of the key that seals now.
+    pub version: i64,
+    /// How many records were sealed anew.
+    pub resealed: u64,
+    /// The servers (`ORGANISATION/NAME`) whose credentials can't be opened any more, and have to be set again.
+    pub unreadable: Vec<String>,
+    /// The versions that seal nothing any more. Keep them as long as there are backups that need them.
+    pub no_longer_needed: Vec<i64>,
+}
+
+impl Place<'_> {
+    /// The credentials of a server.
+    pub(crate) fn of_server<'a>(organisation: &'a str, id: &'a str) -> Place<'a> {
+        Place { organisation, table: "server", record: id, field: "credentials" }
+    }
+}
+
+impl Control {
+    /// Takes the newest key of the source, after adding one where that is a file, and seals all credentials of servers
+    /// with it. May be broken off at any point and begun again: old keys stay in the source. CG3111 to CG3113, CG3119.
+    pub async fn rotate_keys(&self, caller: &Caller) -> Result<Rotated, Error> {
+        let cleared = caller.clear(Permission::ManageInstance, Scope::Organisation)?;
+        let _alone = self.inner.rotating.lock().await;
+        let mut in_use = self.key_versions().await?;
+        let keys = self.newer_keys(&in_use).await?;
+        if let Some(missing) = in_use.iter().find(|version| !keys.contains_key(version)) {
+            return Err(self.inner.vault.source.missing(*missing));
+        }
+        in_use.extend(keys.keys());
+        self.inner.vault.take(&self.inner.store, keys).await?;
+        let mut rotated = Rotated { version: self.inner.vault.version(), ..Rotated::default() };
+        for organisation in self.inner.store.organisations().await? {
+            self.reseal(&cleared, &organisation.name, &mut rotated).await?;
+        }
+        let needed = self.key_versions().await?;
+        in_use.remove(&rotated.version);
+        rotated.no_longer_needed = in_use.difference(&needed).copied().collect();
+        Ok(rotated)
+    }
+
+    /// The keys of the source, with one that nothing is sealed with yet.
+    async fn newer_keys(&self, in_use: &BTreeSet<i64>) -> Result<Keys, Error> {
+        let source = &self.inner.vault.source;
+        let gone = || source.unusable("it is not there any more");
+        let keys = source.read().await?.ok_or_else(gone)?;
+        let highest = keys.last_key_value().map_or(0, |(version, _)| *version);
+        let proven = Vault::proven(&self.inner.store).await?;
+        if highest > proven {
+            // Somebody put a new one there.
+            return Ok(keys);
+        }
+        if source.add(proven.saturating_add(1))? {
+            return source.read().await?.ok_or_else(gone);
+        }
+        if in_use.iter().all(|version| *version == highest) {
+            let message = format!("there is no newer key than version {highest}, and everything is sealed with it");
+            let remedy = "add a line with a higher version to where the key comes from (an environment variable is \
+                          read at start), then ask again";
+            return Err(Error::new(Kind::Conflict, "CG3119", message, remedy));
+        }
+        // A rotation that was broken off.
+        Ok(keys)
+    }
+
+    /// The versions that servers' credentials are sealed with.
+    async fn key_versions(&self) -> Result<BTreeSet<i64>, Error> {
+        let mut versions = BTreeSet::new();
+        for organisation in self.inner.store.organisations().await? {
+            let servers = self.inner.store.reads(&organisation.name).changed_since::<Server>(None).await?;
+            let sealed = servers.iter().map(|stored| &stored.record).filter(|server| !server.sealed.is_empty());
+            versions.extend(sealed.map(|server| server.key_version));
+        }
+        Ok(versions)
+    }
+
+    /// Seals the secrets of one organisation in one change.
+    async fn reseal(&self, cleared: &Cleared<'_>, organisation: &str, rotated: &mut Rotated) -> Result<(), Error> {
+        let vault = &self.inner.vault;
+        let mut editing = self.edit_in(cleared, organisation).await?;
+        let mut after = None;
+        let mut resealed = 0;
+        loop {
+            let page = editing.change.list::<Server>(&Page { parent: None, after, limit: 200 }).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.record.id.clone());
+            let stale = page.into_iter().map(|stored| stored.record);
+            for mut server in stale.filter(|server| !server.sealed.is_empty() && server.key_version != rotated.version)
+            {
+                let place = Place::of_server(organisation, &server.id);
+                let Ok(plain) = vault.open(place, server.key_version, &server.sealed) else {
+                    rotated.unreadable.push(format!("{organisation}/{}", server.name));
+                    continue;
+                };
+                let sealed = vault.seal(place, &plain)?;
+                server.sealed = sealed.bytes;
+                server.key_version = sealed.version;
+                editing.change.update(&server).await?;
+                resealed += 1;
+            }
+        }
+        if resealed == 0 {
+            return Ok(());
+        }
+        rotated.resealed += resealed;
+        let after = json!({ "version": rotated.version, "resealed": resealed });
+        let step = Step { what: "keys rotate", object: "keys".to_owned(), before: serde_json::Value::Null, after };
+        editing.step(step).await?;
+        editing.finish(self).await
+    }
+}
