@@ -2,13 +2,16 @@
 //! of its time, the end of the gateway. A session that the upstream forgot is opened again here.
 
 use crate::answer;
+use crate::errors::Cause;
 use crate::exchange::{Exchange, Opened, Way};
 use crate::forward::{Failure, by};
 use crate::gate::{Phase, until};
 use crate::judge::Caller;
 use crate::reopen;
 use crate::sessions::{Session, Why};
+use crate::snapshot::GrantEntry;
 use crate::standing::Pass;
+use crate::translate;
 use bytes::Bytes;
 use callgate_decision::Permit;
 use callgate_mcp::{Era, MCP_PROTOCOL_VERSION, Message, MessageKind, Method};
@@ -93,7 +96,7 @@ impl Way<'_> {
         let stopping = until(&mut phase, |phase| *phase >= Phase::Stopping);
         tokio::select! {
             done = by(limit, work) => done,
-            () = stopping => Err(Failure::Refused(crate::errors::Cause::Stopping)),
+            () = stopping => Err(Failure::Refused(Cause::Stopping)),
         }
     }
 
@@ -115,23 +118,58 @@ impl Way<'_> {
             return gone(self);
         }
         // Time has passed: what counts is the configuration of now.
-        let snapshot = self.gate.snapshot();
-        let entry = snapshot.grant_by_digest(&self.entry.token).filter(|_| self.gate.still_holds(self.entry));
-        let Some(entry) = entry else { return Err(Failure::Refused(crate::errors::Cause::GrantEnded)) };
-        let way = Way { entry, ..self };
-        let caller = Caller { entry, session: Some(&session.id), client: session.client.as_ref() };
-        let permit = match self.gate.judge(caller, message).await {
+        let entry = self.now().map_err(Failure::Refused)?;
+        let way = Way { entry: &entry, ..self };
+        let permit = match way.judge(message).await {
             Ok(permit) => permit,
-            Err(denial) => {
-                let status = answer::denial_status(&denial);
-                let message = answer::denial_message(&denial, message.id_bytes(), Era::Legacy).into();
-                return Ok(Exchange::Whole { status, message });
-            }
+            Err(answer) => return Ok(answer),
         };
         match way.within(message, Box::pin(way.carry(permit, message, body, headers(session)))).await {
             Err(Failure::Gone) => gone(self),
             done => done,
         }
+    }
+
+    /// The grant as it is now; with it, a session keeps its upstream.
+    pub(crate) fn now(self) -> Result<Arc<GrantEntry>, Cause> {
+        match self.session {
+            Some(_) if !self.gate.still_holds(self.entry) => Err(Cause::GrantEnded),
+            _ => self.gate.renewed(self.entry),
+        }
+    }
+
+    /// What lets a message leave that waited since `permit` let it: the same, where whatever decided about it is still
+    /// in force; else it is decided again, and what was charged before goes back. A refusal is an answer.
+    pub(crate) async fn decided_again(
+        self,
+        permit: Permit,
+        message: &Message<'_>,
+    ) -> Result<(Permit, Arc<GrantEntry>), Exchange> {
+        let entry = match self.now() {
+            Ok(entry) => entry,
+            Err(cause) => {
+                let message = answer::cause_message(&cause, message.id_bytes()).into();
+                return Err(Exchange::Whole { status: cause.row().status, message });
+            }
+        };
+        if entry.decides_like(self.entry) {
+            return Ok((permit, entry));
+        }
+        drop(permit);
+        let permit = Way { entry: &entry, ..self }.judge(message).await?;
+        Ok((permit, entry))
+    }
+
+    /// Decides about a message once more; the answer to it where it is denied.
+    pub(crate) async fn judge(self, message: &Message<'_>) -> Result<Permit, Exchange> {
+        let own = translate::client(message);
+        let client = own.as_ref().or_else(|| self.session?.client.as_ref());
+        let session = self.session.filter(|_| self.era == Era::Legacy).map(|session| &*session.id);
+        let judged = self.gate.judge(Caller { entry: self.entry, session, client }, message).await;
+        judged.map_err(|denial| {
+            let message = answer::denial_message(&denial, message.id_bytes(), self.era).into();
+            Exchange::Whole { status: answer::denial_status(&denial), message }
+        })
     }
 
     /// Tells a legacy upstream over HTTP that a request's time is over. Elsewhere, to go away is to cancel.

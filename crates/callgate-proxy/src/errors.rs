@@ -112,6 +112,8 @@ pub enum Cause {
     NotBridged { server: String, method: String },
     #[error("the client cancelled this request")]
     Cancelled,
+    #[error("{0} requests of the API are open, which is the most: try again when some are answered")]
+    Busy(usize),
 }
 
 /// What a cause is on the wire.
@@ -177,6 +179,7 @@ impl Cause {
             Self::TooManyRounds { .. } => ("CG2082", S::OK, UPSTREAM_FAILED, "too many rounds"),
             Self::NotBridged { .. } => ("CG2083", S::OK, METHOD_NOT_FOUND, "not bridged"),
             Self::Cancelled => ("CG2084", S::OK, UPSTREAM_FAILED, "cancelled"),
+            Self::Busy(_) => ("CG2090", S::SERVICE_UNAVAILABLE, INTERNAL_ERROR, "busy"),
         };
         Row { page, status, rpc, word }
     }

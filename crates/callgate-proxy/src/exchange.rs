@@ -123,21 +123,52 @@ impl Way<'_> {
         if let Some(FarEnd::Synthesized(far)) = self.session.map(|session| &session.far) {
             return Box::pin(synthesized::carry(self, far, permit, message)).await;
         }
-        if self.era == Era::Modern && !self.is_modern().await? {
-            return Box::pin(held::carry(self, permit, message)).await;
+        if self.era == Era::Modern {
+            match self.gate.standings.of(&self.entry.server).speaks() {
+                None => return Box::pin(self.carry_once_known(permit, message, body, headers)).await,
+                Some(speaks) if !speaks.includes(Era::Modern) => {
+                    return Box::pin(held::carry(self, permit, message)).await;
+                }
+                Some(_) => {}
+            }
         }
-        if self.era == Era::Modern && message.method() == Method::Discover {
-            return Box::pin(self.discover(permit, message, body, headers)).await;
+        if self.era == Era::Modern {
+            return self.carry_modern(permit, message, body, headers).await;
         }
         self.send(permit, message, body, headers).await
     }
 
-    /// Whether the upstream speaks the modern era; it is asked where that is not known.
-    async fn is_modern(self) -> Result<bool, Failure> {
-        if let Some(speaks) = self.gate.standings.of(&self.entry.server).speaks() {
-            return Ok(speaks.includes(Era::Modern));
+    /// Asks the upstream first what it speaks, which takes its time.
+    async fn carry_once_known(
+        self,
+        permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Exchange, Failure> {
+        let speaks = probe::speaks(self).await?;
+        let (permit, entry) = match self.decided_again(permit, message).await {
+            Ok(decided) => decided,
+            Err(answer) => return Ok(answer),
+        };
+        let way = Way { entry: &entry, ..self };
+        if !speaks.includes(Era::Modern) {
+            return held::carry(way, permit, message).await;
         }
-        Ok(Box::pin(probe::speaks(self)).await?.includes(Era::Modern))
+        way.carry_modern(permit, message, body, headers).await
+    }
+
+    async fn carry_modern(
+        self,
+        permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Exchange, Failure> {
+        if message.method() == Method::Discover {
+            return Box::pin(self.discover(permit, message, body, headers)).await;
+        }
+        self.send(permit, message, body, headers).await
     }
 
     /// Sends a message to the upstream as it is.

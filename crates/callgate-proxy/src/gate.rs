@@ -2,6 +2,7 @@
 
 use crate::authenticate::Names;
 use crate::eras::held::Held;
+use crate::errors::Cause;
 use crate::farewell;
 use crate::forward::{Pool, Processes, Tls};
 use crate::front::http::sse::Clients;
@@ -12,6 +13,7 @@ use crate::sessions::Sessions;
 use crate::snapshot::{GrantEntry, Snapshot, Snapshots};
 use crate::standing::Standings;
 use crate::states::States;
+use crate::withheld::Withheld;
 use callgate_decision::{Clock, Decider};
 use callgate_policy::Timestamp;
 use std::fmt;
@@ -77,6 +79,8 @@ pub struct Gate {
     pub(crate) held: Held,
     /// The states that clients bring back to servers.
     pub(crate) states: States,
+    /// What was taken out of lists, and is recorded.
+    pub(crate) withheld: Withheld,
     /// Places for refusals on their way to servers.
     pub(crate) refusing: Arc<Semaphore>,
     pub(crate) tls: Arc<Tls>,
@@ -122,6 +126,7 @@ impl Gate {
             standings: Standings::default(),
             held: Held::default(),
             states: States::new(),
+            withheld: Withheld::default(),
             refusing: reach::places(),
             tls: Arc::default(),
             figures: Figures::default(),
@@ -214,6 +219,16 @@ impl Gate {
         let snapshot = self.snapshots.borrow();
         let shortest = snapshot.servers().iter().map(|server| server.timeouts.idle).min();
         shortest.map_or(SWEEP, |idle| (idle / 4).clamp(SHORTEST_SWEEP, SWEEP))
+    }
+
+    /// The grant as it is now, for whoever waited: revoked, expired and moved to another server is none. What is decided
+    /// from here on is decided by this.
+    pub(crate) fn renewed(&self, entry: &GrantEntry) -> Result<Arc<GrantEntry>, Cause> {
+        let snapshot = self.snapshots.borrow();
+        let now = snapshot.grant_by_digest(&entry.token).filter(|now| {
+            now.grant.id == entry.grant.id && now.server.uuid == entry.server.uuid && !now.has_expired(self.clock.now())
+        });
+        now.cloned().ok_or(Cause::GrantEnded)
     }
 
     /// Whether the grant is still what it was: not revoked, not expired, the same server in the same place.

@@ -177,7 +177,7 @@ fn about<'a>(caller: Caller<'a>, message: &'a Message<'_>) -> About<'a> {
     }
 }
 
-fn about_nothing(caller: Caller<'_>) -> About<'_> {
+pub(crate) fn about_nothing(caller: Caller<'_>) -> About<'_> {
     let entry = caller.entry;
     About {
         organisation: &entry.server.organisation,
@@ -186,7 +186,11 @@ fn about_nothing(caller: Caller<'_>) -> About<'_> {
         server: &entry.server.name,
         method: "",
         tool: None,
-        policy: entry.policy.as_ref().map(|attached| PolicyVersion { name: &attached.name, digest: &attached.digest }),
+        policy: entry.policy.as_ref().map(|attached| PolicyVersion {
+            name: &attached.name,
+            version: attached.version,
+            digest: &attached.digest,
+        }),
         session: caller.session,
         client: caller.client,
         request_id: None,

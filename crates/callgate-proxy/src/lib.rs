@@ -8,6 +8,9 @@
 //!
 //! Nothing reaches an upstream but through `forward`, which takes a [`Permit`](callgate_decision::Permit) by value.
 
+// Whether a connection's future may change threads is asked through everything that a request can come to.
+#![recursion_limit = "256"]
+
 mod answer;
 mod authenticate;
 pub mod bridge;
@@ -36,10 +39,11 @@ mod states;
 mod streams;
 mod translate;
 pub mod upstream;
+mod withheld;
 
 pub use bridge::{BridgeError, run_bridge};
 pub use errors::{Cause, REFUSED_BY_POLICY, Row, UPSTREAM_FAILED};
-pub use front::http::{ServeError, serve};
+pub use front::http::{Asked, Elsewhere, Listening, Pieces, ServeError, ServerTls, TlsError, serve};
 pub use front::stdio::{StdioEnd, StdioError, run_stdio};
 pub use gate::{Early, Gate, GateParts, Refusals};
 pub use options::{CHILD_VARIABLES, Options};

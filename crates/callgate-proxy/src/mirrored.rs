@@ -29,19 +29,23 @@ pub(crate) async fn params_of(
     caller: Caller<'_>,
     message: &Message<'_>,
 ) -> Result<Option<Arc<HeaderParams>>, Cause> {
-    let Some(call) = message.tool_call().filter(|_| way.era == Era::Modern) else { return Ok(None) };
-    let standing = way.gate.standings.of(&way.entry.server);
-    let table = &standing.headers;
-    if let Some(known) = params(table, call.name) {
+    if let Some(known) = known(way, message) {
         return Ok(known);
     }
-    let _asking = table.asking.lock().await;
-    if let Some(known) = params(table, call.name) {
+    let standing = way.gate.standings.of(&way.entry.server);
+    let _asking = standing.headers.asking.lock().await;
+    if let Some(known) = known(way, message) {
         return Ok(known);
     }
     ask(way, caller, message).await?;
-    table.seen_all();
-    Ok(params(table, call.name).flatten())
+    standing.headers.seen_all();
+    Ok(known(way, message).flatten())
+}
+
+/// The same, where nobody has to be asked for it; `None` where the server has.
+pub(crate) fn known(way: Way<'_>, message: &Message<'_>) -> Option<Option<Arc<HeaderParams>>> {
+    let Some(call) = message.tool_call().filter(|_| way.era == Era::Modern) else { return Some(None) };
+    params(&way.gate.standings.of(&way.entry.server).headers, call.name)
 }
 
 /// What is known of the tool; `None` where nothing is.

@@ -79,6 +79,13 @@ impl Relay {
         self.gate.standings.of(&self.entry.server)
     }
 
+    /// Follows the configuration, as long as the grant holds: a stream that waits for events outlives many.
+    fn renew(&mut self) {
+        if let Ok(now) = self.gate.renewed(&self.entry) {
+            self.entry = now;
+        }
+    }
+
     /// The server's name, for messages.
     pub(crate) fn server(&self) -> &str {
         self.entry.server.name.as_str()
@@ -100,12 +107,10 @@ impl Relay {
     /// Looks at a body that is one whole message: the answer to the request.
     pub(crate) async fn see_answer(&mut self, bytes: &Bytes) -> Result<Seen, Failure> {
         match self.see_whole(bytes)? {
-            Seen::Judged { mut judged, changed } => {
-                match judged.record(&self.gate, &self.entry, self.session.as_ref()).await {
-                    Ok(()) => Ok(changed.map_or(Seen::Pass, Seen::Changed)),
-                    Err(denied) => Ok(Seen::Changed(self.refused(&denied, None))),
-                }
-            }
+            Seen::Judged { mut judged, changed } => match judged.record(&self.gate, self.session.as_ref()).await {
+                Ok(()) => Ok(changed.map_or(Seen::Pass, Seen::Changed)),
+                Err(denied) => Ok(Seen::Changed(self.refused(&denied, None))),
+            },
             seen => Ok(seen),
         }
     }

@@ -1,8 +1,10 @@
 //! The configuration that one moment's calls are judged by: immutable, published as a whole, never edited.
 
+mod grants;
+
 use crate::upstream::UpstreamConfig;
 use callgate_policy::{Grant, GrantId, Organisation, Policy, ServerName, Timestamp};
-use std::collections::HashMap;
+use grants::Grants;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +40,7 @@ impl fmt::Debug for TokenKey {
 }
 
 /// The keyed BLAKE3 digest of a bearer token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenDigest(pub [u8; 32]);
 
 /// One upstream MCP server.
@@ -159,40 +161,36 @@ pub struct GrantEntry {
 #[derive(Debug)]
 pub struct Snapshot {
     key: TokenKey,
-    by_token: HashMap<TokenDigest, Arc<GrantEntry>>,
-    by_id: HashMap<GrantId, Arc<GrantEntry>>,
+    grants: Grants,
     servers: Vec<Arc<ServerConfig>>,
 }
 
 impl Snapshot {
-    /// A snapshot of these servers and grants. Of two grants with one token or one id the later counts.
-    pub fn new(
+    /// A snapshot of these servers and grants. Of two grants with one token the later counts; of two with one id, which
+    /// a grant has while its token is being replaced, the one that lasts longer, else the later. Grants that are the
+    /// same as in the snapshot before are best given as the same `Arc`: nothing of them is copied.
+    pub fn new<E: Into<Arc<GrantEntry>>>(
         key: TokenKey,
         servers: impl IntoIterator<Item = Arc<ServerConfig>>,
-        grants: impl IntoIterator<Item = GrantEntry>,
+        grants: impl IntoIterator<Item = E>,
     ) -> Self {
-        let mut by_token = HashMap::new();
-        let mut by_id = HashMap::new();
-        for entry in grants.into_iter().map(Arc::new) {
-            by_id.insert(entry.grant.id.clone(), Arc::clone(&entry));
-            by_token.insert(entry.token, entry);
-        }
-        Self { key, by_token, by_id, servers: servers.into_iter().collect() }
+        let grants = grants.into_iter().map(Into::into).collect();
+        Self { key, grants, servers: servers.into_iter().collect() }
     }
 
     /// The grant that a bearer token stands for.
     pub fn grant(&self, token: &[u8]) -> Option<&Arc<GrantEntry>> {
-        self.by_token.get(&self.key.digest(token))
+        self.grants.by_token(&self.key.digest(token))
     }
 
     /// The grant that a bearer token with this digest stands for.
     pub(crate) fn grant_by_digest(&self, token: &TokenDigest) -> Option<&Arc<GrantEntry>> {
-        self.by_token.get(token)
+        self.grants.by_token(token)
     }
 
     /// The grant with this id.
     pub fn grant_by_id(&self, id: &GrantId) -> Option<&Arc<GrantEntry>> {
-        self.by_id.get(id)
+        self.grants.by_id(id)
     }
 
     /// The servers, in the order in which they were given.
@@ -202,6 +200,19 @@ impl Snapshot {
 }
 
 impl GrantEntry {
+    /// Whether a decision by the other one would be the same: the same policies, the same grant, the same upstream.
+    pub(crate) fn decides_like(&self, other: &Self) -> bool {
+        let same = |one: &Option<AttachedPolicy>, other: &Option<AttachedPolicy>| match (one, other) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(&one.policy, &other.policy),
+            _ => false,
+        };
+        same(&self.policy, &other.policy)
+            && same(&self.baseline, &other.baseline)
+            && (self.grant.label == other.grant.label && self.grant.tags == other.grant.tags)
+            && (Arc::ptr_eq(&self.server, &other.server) || self.server == other.server)
+    }
+
     /// Whether the grant has ended by `now`.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|end| end <= now)

@@ -14,7 +14,7 @@ use crate::snapshot::{ServerConfig, Snapshot, UpstreamEra};
 use crate::upstream::UpstreamConfig;
 use breaker::Breaker;
 use callgate_policy::{ServerName, Timestamp};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
@@ -86,7 +86,8 @@ impl Standings {
     /// Forgets the upstreams that are no longer configured, and what is no longer good.
     pub(crate) fn sweep(&self, snapshot: &Snapshot, now: Timestamp) {
         let mut by_server = self.by_server.write().unwrap_or_else(PoisonError::into_inner);
-        by_server.retain(|id, _| snapshot.servers().iter().any(|server| server.uuid == *id));
+        let configured: HashSet<&str> = snapshot.servers().iter().map(|server| &*server.uuid).collect();
+        by_server.retain(|id, _| configured.contains(&**id));
         for Found { standing, .. } in by_server.values() {
             standing.tasks.sweep(now);
             standing.elicitations.sweep(now);

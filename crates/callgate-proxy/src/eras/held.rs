@@ -12,13 +12,10 @@ pub(crate) use listen::Subscription;
 pub(crate) use open::may_be_sse;
 pub(crate) use table::Held;
 
-use crate::answer;
 use crate::errors::Cause;
 use crate::exchange::{Exchange, Way, first_of};
 use crate::forward::{Failure, forward_note, forward_request};
-use crate::judge::Caller;
 use crate::relay::{Messages, Relay, Source};
-use crate::translate;
 use answers::Live;
 use bytes::Bytes;
 use callgate_decision::Permit;
@@ -26,6 +23,7 @@ use callgate_mcp::bridge::up::{self, Askable};
 use callgate_mcp::{Batches, Era, Incoming, Message, MessageKind, Method, parse_client};
 use http::StatusCode;
 use park::Resumed;
+use std::sync::Arc;
 use table::Lease;
 
 /// Carries a modern client's message to a legacy upstream.
@@ -64,22 +62,30 @@ fn may_ask(method: Method) -> bool {
 async fn ask(way: Way<'_>, permit: Permit, message: &Message<'_>) -> Result<Exchange, Failure> {
     let askable = Askable::of(message);
     let alone = may_ask(message.method()) && askable.any();
-    let lease = table::acquire(way, message, alone).await?;
+    let (lease, permit, entry) = match table::free(way, message, alone) {
+        Some(lease) => (lease, permit, Arc::clone(way.entry)),
+        None => {
+            // A session has to be opened, or waited for, before anything leaves.
+            let lease = table::acquire(way, message, alone).await?;
+            match way.decided_again(permit, message).await {
+                Ok((permit, entry)) => (lease, permit, entry),
+                Err(answer) => return Ok(answer),
+            }
+        }
+    };
+    let way = Way { entry: &entry, ..way };
     match ask_in(way, permit, message, lease).await {
         Err(Failure::Gone) => {}
         answered => return answered,
     }
-    let client = translate::client(message);
-    let caller = Caller { entry: way.entry, session: None, client: client.as_ref() };
-    let permit = match way.gate.judge(caller, message).await {
-        Ok(permit) => permit,
-        // The policy or the grant has changed meanwhile, or a limit is reached. Nothing ran.
-        Err(denial) => {
-            let message = answer::denial_message(&denial, message.id_bytes(), Era::Modern).into();
-            return Ok(Exchange::Whole { status: answer::denial_status(&denial), message });
-        }
-    };
     let lease = table::acquire(way, message, alone).await?;
+    // Nothing ran, and time has passed: what counts is the configuration of now.
+    let entry = way.now().map_err(Failure::Refused)?;
+    let way = Way { entry: &entry, ..way };
+    let permit = match way.judge(message).await {
+        Ok(permit) => permit,
+        Err(answer) => return Ok(answer),
+    };
     ask_in(way, permit, message, lease).await.map_err(|failure| match failure {
         // The session is none of the client's.
         Failure::Gone => Failure::Unreachable("it forgets its sessions at once".to_owned()),

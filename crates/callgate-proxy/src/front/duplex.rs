@@ -171,6 +171,11 @@ impl Connection {
                 let is_batch = matches!(incoming, Incoming::Batch(_));
                 for message in incoming.messages() {
                     let own = if is_batch { line.slice_ref(message.bytes()) } else { line.clone() };
+                    // One before it in a batch may have taken its time.
+                    let Some(entry) = self.gate.snapshot().grant_by_id(&self.grant).cloned() else {
+                        self.lines.write(&answer::cause_message(&Cause::GrantEnded, message.id_bytes())).await;
+                        continue;
+                    };
                     call::message(self, &entry, message, own, tasks).await;
                 }
             }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod body;
+mod elsewhere;
 mod headers;
 mod hosted;
 mod pages;
@@ -9,6 +10,7 @@ mod post;
 mod reply;
 mod session;
 pub(crate) mod sse;
+mod tls;
 
 use crate::answer::{self, Reply};
 use crate::authenticate::{Endpoint, authenticate};
@@ -17,6 +19,8 @@ use crate::forward::Pool;
 use crate::gate::{Early, Figures, Gate, Phase, until};
 use crate::judge::Caller;
 use crate::snapshot::GrantEntry;
+use elsewhere::Door;
+pub use elsewhere::{Asked, Elsewhere, Pieces};
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -29,6 +33,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+pub use tls::{ServerTls, TlsError};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 /// Request heads above this, in bytes, are answered with 431.
@@ -56,10 +62,19 @@ pub enum ServeError {
     },
 }
 
+/// What is listened on, and what is served there beside MCP.
+pub struct Listening {
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    door: Option<Door>,
+}
+
 /// One worker: its own upstream connections.
 pub(super) struct Worker {
     pub(super) gate: Arc<Gate>,
     pub(super) pool: Arc<Pool>,
+    tls: Option<ServerTls>,
+    door: Option<Door>,
 }
 
 struct Accepted {
@@ -68,22 +83,47 @@ struct Accepted {
     _place: OwnedSemaphorePermit,
 }
 
+/// Why a connection ended before its time.
+type Broken = Box<dyn std::error::Error + Send + Sync>;
+
 /// Connections that are open, over all workers.
 type Open = Arc<watch::Sender<usize>>;
+
+impl From<TcpListener> for Listening {
+    /// In the clear: MCP and the data plane's own pages, nothing else.
+    fn from(listener: TcpListener) -> Self {
+        Self { listener, tls: None, door: None }
+    }
+}
+
+impl Listening {
+    /// Speaks TLS 1.3 or 1.2, and nothing else.
+    pub fn with_tls(self, tls: ServerTls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    /// Hands every request on that is neither for `/mcp/…` nor for a page of the data plane's own.
+    pub fn with_elsewhere(self, elsewhere: Arc<dyn Elsewhere>) -> Self {
+        Self { door: Some(Door::new(elsewhere)), ..self }
+    }
+}
 
 /// Serves MCP over HTTP until `shutdown`; then calls in flight get [`Options::grace`](crate::Options::grace) to end,
 /// sessions and child processes are ended, and the workers too. Wants a tokio runtime for the acceptor.
 pub async fn serve(
-    listener: TcpListener,
+    listening: impl Into<Listening>,
     gate: Arc<Gate>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    let Listening { listener, tls, door } = listening.into();
     listener.set_nonblocking(true).map_err(ServeError::Listener)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Listener)?;
     let open: Open = Arc::new(watch::Sender::new(0));
     let mut workers = Vec::new();
     for index in 0..gate.options.workers.max(1) {
-        let started = start_worker(index, &gate, &open);
+        let pool = Arc::new(Pool::new(Arc::clone(&gate.tls)));
+        let worker = Worker { gate: Arc::clone(&gate), pool, tls: tls.clone(), door: door.clone() };
+        let started = start_worker(index, worker, &open);
         workers.push(started.map_err(|source| ServeError::Worker { index, source })?);
     }
     accept_until(&listener, &gate, &workers, shutdown).await;
@@ -136,13 +176,12 @@ async fn accept_until(
 
 fn start_worker(
     index: usize,
-    gate: &Arc<Gate>,
+    worker: Worker,
     open: &Open,
 ) -> io::Result<(mpsc::UnboundedSender<Accepted>, JoinHandle<()>)> {
     let (sender, connections) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let worker = Arc::new(Worker { gate: Arc::clone(gate), pool: Arc::new(Pool::new(Arc::clone(&gate.tls))) });
-    let open = Arc::clone(open);
+    let (worker, open) = (Arc::new(worker), Arc::clone(open));
     let thread = std::thread::Builder::new()
         .name(format!("callgate-worker-{index}"))
         .spawn(move || runtime.block_on(work(worker, connections, open, index == 0)))?;
@@ -180,10 +219,23 @@ async fn work(worker: Arc<Worker>, mut connections: mpsc::UnboundedReceiver<Acce
     }
 }
 
-async fn connection(worker: Arc<Worker>, accepted: Accepted) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn connection(worker: Arc<Worker>, accepted: Accepted) -> Result<(), Broken> {
     let stream = tokio::net::TcpStream::from_std(accepted.stream)?;
     stream.set_nodelay(true)?;
     let peer = accepted.peer.ip();
+    let Some(tls) = &worker.tls else { return requests(worker, stream, peer).await };
+    // What TLS needs stands beside: a connection without it should not be as large.
+    match Box::pin(tls.accept(stream)).await? {
+        Some(stream) => Box::pin(requests(worker, stream, peer)).await,
+        None => Ok(()),
+    }
+}
+
+/// Serves what comes over a connection, one request after the other.
+async fn requests<S>(worker: Arc<Worker>, stream: S, peer: IpAddr) -> Result<(), Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut draining = worker.gate.phase();
     let timeout = worker.gate.options.head_timeout;
     let service = service_fn(move |request| {
@@ -215,10 +267,13 @@ async fn handle(worker: &Arc<Worker>, request: Request<Incoming>, peer: IpAddr) 
     if let Err(cause) = gate.names.check(&head.uri, &head.headers) {
         return refuse_early(gate, &cause, peer, path);
     }
-    if !path.starts_with("/mcp/") {
-        return match pages::page(gate, &head) {
+    // What only looks like an endpoint is refused, and noted, as one: nobody else's routes begin so.
+    if !path.starts_with("/mcp") && !path.starts_with("//") {
+        // The front page is whose the pages are.
+        let is_theirs = path == "/" && worker.door.is_some();
+        return match pages::page(gate, &head).filter(|_| !is_theirs) {
             Some(reply) => reply,
-            None => refuse_early(gate, &Cause::NotFound, peer, path),
+            None => elsewhere(worker, Request::from_parts(head, body), peer).await,
         };
     }
     let found = authenticate(&head.uri, &head.headers, &gate.snapshots.borrow(), gate.clock.now());
@@ -238,6 +293,19 @@ async fn handle(worker: &Arc<Worker>, request: Request<Incoming>, peer: IpAddr) 
     };
     let cause = Cause::HttpMethod { method: head.method.as_str().chars().take(20).collect(), allowed };
     refuse(gate, &entry, "", &cause).await
+}
+
+/// The answer to what is not the data plane's; there is nothing where nobody else serves.
+async fn elsewhere(worker: &Worker, request: Request<Incoming>, peer: IpAddr) -> Reply {
+    let gate = &worker.gate;
+    let Some(door) = &worker.door else {
+        return refuse_early(gate, &Cause::NotFound, peer, request.uri().path());
+    };
+    let uri = request.uri().clone();
+    match door.answer(request, peer, worker.tls.is_some(), gate.options.body_timeout).await {
+        Ok(reply) => reply,
+        Err(cause) => refuse_early(gate, &cause, peer, uri.path()),
+    }
 }
 
 /// Records and answers what is refused for this cause, once the grant is known.

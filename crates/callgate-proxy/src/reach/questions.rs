@@ -23,6 +23,8 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 pub(crate) struct Judged {
     pub(crate) questions: Vec<Asked>,
+    /// By what they are decided.
+    pub(crate) entry: Arc<GrantEntry>,
     /// What is recorded and refused as.
     pub(crate) carrier: Carrier,
 }
@@ -55,14 +57,9 @@ impl Asked {
 
 impl Judged {
     /// Records every question, up to the first that is refused.
-    pub(crate) fn record(
-        &mut self,
-        gate: &Arc<Gate>,
-        entry: &Arc<GrantEntry>,
-        session: Option<&Arc<Session>>,
-    ) -> Judging {
+    pub(crate) fn record(&mut self, gate: &Arc<Gate>, session: Option<&Arc<Session>>) -> Judging {
         let questions = std::mem::take(&mut self.questions);
-        let (gate, entry, session) = (Arc::clone(gate), Arc::clone(entry), session.cloned());
+        let (gate, entry, session) = (Arc::clone(gate), Arc::clone(&self.entry), session.cloned());
         Box::pin(async move {
             let session = session.as_deref();
             let client = session.and_then(|session| session.client.as_ref());

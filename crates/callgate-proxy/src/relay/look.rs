@@ -1,17 +1,20 @@
 //! What of a response goes on: lists without what is hidden, questions that are allowed, tasks whose owner is known.
 
 use super::{Relay, Seen};
+use crate::judge::Caller;
 use crate::reach::{Asked, Carrier, Judged, speaks_modern};
 use crate::sessions::FarEnd;
 use crate::standing::Standing;
 use crate::states::About;
 use crate::upstream::UpstreamConfig;
+use crate::withheld::Taken;
 use callgate_json::Value;
 use callgate_mcp::{
     Batches, CacheScope, Era, Filtered, Incoming, ListEntry, ListKind, Message, Method, Question, Rewrite, Subject,
     asked, filter_lists, input_requests, parse_client, parse_server, request_state, required_elicitations,
 };
 use callgate_policy::Timestamp;
+use std::sync::Arc;
 
 impl Relay {
     /// Looks at the response to a request, or at one that a resumed stream brings. An error where it may not go on.
@@ -75,16 +78,20 @@ impl Relay {
         }
     }
 
-    /// Decides about questions of the server. Those that may be put are remembered, where something follows of them.
+    /// Decides about questions of the server, by what is in force now: the call in which they are asked may have begun
+    /// long ago. Those that may be put are remembered, where something follows of them.
     pub(super) fn judge(&self, questions: &[Question<'_, '_>], carrier: Carrier) -> Box<Judged> {
-        let questions = questions
-            .iter()
-            .map(|question| {
+        // A grant that has ended ends the stream.
+        let entry = self.gate.renewed(&self.entry).unwrap_or_else(|_| Arc::clone(&self.entry));
+        let decide = |question: &Question<'_, '_>| {
+            let asked = Asked::decide(&entry, *question);
+            if asked.is_allowed() {
                 self.remember_visit(question);
-                Asked::decide(&self.entry, *question)
-            })
-            .collect();
-        Box::new(Judged { questions, carrier })
+            }
+            asked
+        };
+        let questions = questions.iter().map(decide).collect();
+        Box::new(Judged { questions, entry, carrier })
     }
 
     /// A user who is sent to a URL is told when the visit is over, if it was this grant's.
@@ -93,10 +100,7 @@ impl Relay {
             .is_ok_and(|subjects| subjects.iter().any(|subject| matches!(subject, Subject::Url(_))));
         let id = question.params.and_then(|params| params.get("elicitationId")).and_then(Value::as_str);
         if let (true, Some(id)) = (leads_away, id) {
-            let asked = Asked::decide(&self.entry, *question);
-            if asked.is_allowed() {
-                self.standing().elicitations.learn(&self.entry.grant.id, id, None);
-            }
+            self.standing().elicitations.learn(&self.entry.grant.id, id, None);
         }
     }
 
@@ -113,7 +117,12 @@ impl Relay {
             return Ok(Filtered::Unchanged);
         }
         let standing = self.standing();
-        filter_lists(message, &kinds, scope, |entry| self.shows(&standing, entry)).map_err(|error| error.to_string())
+        let mut taken = Taken::new(&self.gate);
+        let keep = |entry: &ListEntry<'_>| self.shows(&standing, &mut taken, entry);
+        let filtered = filter_lists(message, &kinds, scope, keep).map_err(|error| error.to_string())?;
+        let session = self.session.as_ref().map(|session| &*session.id);
+        taken.record(Caller { entry: &self.entry, session, client: None });
+        Ok(filtered)
     }
 
     /// The lists that a result holds: the one that was asked for, and, where it is not known what was, whatever looks
@@ -128,24 +137,25 @@ impl Relay {
         ListKind::ALL.into_iter().filter(|kind| result.get(kind.key()).is_some()).collect()
     }
 
-    fn shows(&self, standing: &Standing, entry: &ListEntry<'_>) -> bool {
-        let name = entry.name();
-        match entry.kind() {
-            ListKind::Tasks => standing.tasks.is_of(&self.entry.grant.id, name, self.gate.clock.now()),
-            ListKind::Tools => {
-                let learned = standing.headers.learn(entry);
-                let over_http = matches!(self.entry.server.upstream, UpstreamConfig::Http(_));
-                match learned {
-                    // Nobody can call it as the revision wants: clients leave it out, and so does who calls for them.
-                    Err(why) if self.era == Era::Modern && over_http => {
-                        let server = self.server();
-                        tracing::warn!(server, "the tool `{name}` is left out of the list: {why}");
-                        false
-                    }
-                    _ => self.entry.shows(ListKind::Tools, name),
-                }
+    /// Whether an entry stays. What the policy takes out is noted.
+    fn shows(&self, standing: &Standing, taken: &mut Taken<'_>, entry: &ListEntry<'_>) -> bool {
+        let (kind, name) = (entry.kind(), entry.name());
+        if kind == ListKind::Tasks {
+            return standing.tasks.is_of(&self.entry.grant.id, name, self.gate.clock.now());
+        }
+        let learned = if kind == ListKind::Tools { standing.headers.learn(entry) } else { Ok(()) };
+        if !self.entry.shows(kind, name) {
+            taken.note(kind, name);
+            return false;
+        }
+        match learned {
+            // Nobody can call it as the revision wants: clients leave it out, and so does who calls for them.
+            Err(why) if self.era == Era::Modern && matches!(self.entry.server.upstream, UpstreamConfig::Http(_)) => {
+                let server = self.server();
+                tracing::warn!(server, "the tool `{name}` is left out of the list: {why}");
+                false
             }
-            kind => self.entry.shows(kind, name),
+            _ => true,
         }
     }
 

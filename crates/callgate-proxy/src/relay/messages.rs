@@ -295,6 +295,9 @@ impl Messages {
             return Ok(Some(item));
         }
         let Item::Message { message, event, is_response } = item else { return Ok(Some(item)) };
+        if self.relay.waits_for_events() {
+            self.relay.renew();
+        }
         let waited = self.relay.flight.is_some();
         let seen = match &self.source {
             Source::Sse { .. } => self.relay.see(&message)?,
@@ -314,7 +317,7 @@ impl Messages {
                     None => Item::Message { message, event, is_response },
                     Some(message) => Item::changed(event, message, is_response),
                 };
-                let judging = judged.record(&self.relay.gate, &self.relay.entry, self.relay.session.as_ref());
+                let judging = judged.record(&self.relay.gate, self.relay.session.as_ref());
                 let waiting = Waiting { item, carrier: judged.carrier, back: self.server_end() };
                 self.judging = Some((judging, waiting));
                 Ok(None)

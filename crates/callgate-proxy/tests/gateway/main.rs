@@ -10,6 +10,7 @@
 )]
 
 mod child;
+mod elsewhere;
 mod held;
 mod held_http;
 mod http;
@@ -27,6 +28,9 @@ mod states;
 mod streams;
 mod survival;
 mod synthesized;
+mod tls;
 mod upstream;
+mod waited;
 mod ways_past;
+mod withheld;
 mod world;

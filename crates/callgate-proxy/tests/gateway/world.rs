@@ -5,8 +5,9 @@ use crate::upstream::Upstream;
 use callgate_decision::{Clock, Decider, DigestKey, RecordError, Records, SystemClock, Ticket};
 use callgate_policy::{Grant, GrantId, Organisation, Policy, ServerName, State, Timestamp};
 use callgate_proxy::{
-    AttachedPolicy, Early, Gate, GateParts, GrantEntry, HttpUpstream, Options, Refusals, SealKey, ServerConfig,
-    ServerLimits, Sharing, Snapshot, StdioUpstream, Timeouts, TokenKey, UpstreamConfig, UpstreamEra, serve,
+    AttachedPolicy, Early, Elsewhere, Gate, GateParts, GrantEntry, HttpUpstream, Listening, Options, Refusals, SealKey,
+    ServerConfig, ServerLimits, ServerTls, Sharing, Snapshot, StdioUpstream, Timeouts, TokenKey, UpstreamConfig,
+    UpstreamEra, serve,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -27,8 +28,10 @@ pub const BARE_TOKEN: &str = "cg_no_policy";
 pub struct Memory {
     decisions: Mutex<Vec<Value>>,
     outcomes: Mutex<Vec<Value>>,
+    withheld: Mutex<Vec<Value>>,
     early: Mutex<Vec<(String, String)>>,
     pub failing: std::sync::atomic::AtomicBool,
+    refuses_withheld: std::sync::atomic::AtomicBool,
 }
 
 impl Records for Memory {
@@ -48,6 +51,19 @@ impl Records for Memory {
 
     fn append_outcome(&self, _: Timestamp, body: &[u8], _: &mut dyn FnMut() -> Vec<u8>) -> Result<Ticket, RecordError> {
         self.outcomes.lock().unwrap().push(serde_json::from_slice(body).unwrap());
+        Ok(Ticket(0))
+    }
+
+    fn append_withheld(
+        &self,
+        _: Timestamp,
+        body: &[u8],
+        _: &mut dyn FnMut() -> Vec<u8>,
+    ) -> Result<Ticket, RecordError> {
+        if self.refuses_withheld.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(RecordError("the journal is full".to_owned()));
+        }
+        self.withheld.lock().unwrap().push(serde_json::from_slice(body).unwrap());
         Ok(Ticket(0))
     }
 
@@ -77,6 +93,15 @@ impl Memory {
         self.outcomes.lock().unwrap().clone()
     }
 
+    /// Whether what was withheld can't be recorded.
+    pub fn refuse_withheld(&self, refuse: bool) {
+        self.refuses_withheld.store(refuse, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    pub fn withheld(&self) -> Vec<Value> {
+        self.withheld.lock().unwrap().clone()
+    }
+
     pub fn early(&self) -> Vec<(String, String)> {
         self.early.lock().unwrap().clone()
     }
@@ -92,6 +117,9 @@ pub struct Plan {
     pub limits: ServerLimits,
     /// Worlds with the same one can open what the other sealed.
     pub seal: u8,
+    /// Who serves what is not the data plane's.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
+    pub tls: Option<ServerTls>,
 }
 
 impl Default for Plan {
@@ -110,6 +138,8 @@ impl Default for Plan {
             sharing: Sharing::PerSession,
             limits: ServerLimits::default(),
             seal: 9,
+            elsewhere: None,
+            tls: None,
         }
     }
 }
@@ -172,7 +202,14 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = serve(listener, Arc::clone(&gate), async {
+        let mut listening = Listening::from(listener);
+        if let Some(elsewhere) = plan.elsewhere {
+            listening = listening.with_elsewhere(elsewhere);
+        }
+        if let Some(tls) = plan.tls {
+            listening = listening.with_tls(tls);
+        }
+        let serving = serve(listening, Arc::clone(&gate), async {
             let _ = stopped.await;
         });
         let served = tokio::spawn(async { serving.await.unwrap() });

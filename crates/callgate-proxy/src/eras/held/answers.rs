@@ -104,11 +104,13 @@ impl Live {
     /// when the question goes out, what it denies at once.
     fn ask(&mut self, message: &Message<'_>, gate: &Arc<Gate>, entry: &Arc<GrantEntry>) -> bool {
         let (method, params) = (message.method_name().unwrap_or_default(), message.params());
-        let asked = Asked::decide(entry, callgate_mcp::Question { method, params });
+        // The call may have begun long ago. A grant that has ended ends its stream.
+        let entry = gate.renewed(entry).unwrap_or_else(|_| Arc::clone(entry));
+        let asked = Asked::decide(&entry, callgate_mcp::Question { method, params });
         if !asked.is_allowed() {
             let id = message.id_bytes().unwrap_or(b"null").to_vec();
             let carrier = Carrier::Request { id: id.clone(), method: message.method() };
-            let recorded = Judged { questions: vec![asked], carrier }.record(gate, entry, None);
+            let recorded = Judged { questions: vec![asked], entry, carrier }.record(gate, None);
             let peer = self.peer().clone();
             tokio::spawn(async move {
                 if let Err(denied) = recorded.await {

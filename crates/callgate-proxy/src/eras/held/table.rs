@@ -154,15 +154,23 @@ impl Held {
     }
 }
 
-/// A session for this request, opened where there is none. `alone`: for a call whose client can be asked, so that a
-/// question has one call that it can belong to.
-pub(super) async fn acquire(way: Way<'_>, message: &Message<'_>, alone: bool) -> Result<Lease, Failure> {
-    let key = Key {
+/// A session for this request, where there is one that can be used at once. `alone`: for a call whose client can be
+/// asked, so that a question has one call that it can belong to.
+pub(super) fn free(way: Way<'_>, message: &Message<'_>, alone: bool) -> Option<Lease> {
+    slot(way, message).free(way.entry, alone)
+}
+
+fn slot(way: Way<'_>, message: &Message<'_>) -> Arc<Slot> {
+    way.gate.held.slot(Key {
         server: Arc::clone(&way.entry.server.uuid),
         grant: way.entry.grant.id.clone(),
         capabilities: up::capabilities_key(message),
-    };
-    let slot = way.gate.held.slot(key);
+    })
+}
+
+/// The same, opened or waited for where there is none.
+pub(super) async fn acquire(way: Way<'_>, message: &Message<'_>, alone: bool) -> Result<Lease, Failure> {
+    let slot = slot(way, message);
     if let Some(lease) = slot.free(way.entry, alone) {
         return Ok(lease);
     }

@@ -208,6 +208,10 @@ impl Events {
             self.agree(BTreeSet::new(), None);
             return;
         }
+        // A grant that has ended ends the stream.
+        if let Ok(entry) = self.road.gate.renewed(&self.road.entry) {
+            self.road.entry = entry;
+        }
         let (road, far, session) = (self.road.clone(), Arc::clone(&self.far), Arc::clone(&self.session));
         self.opening = Some(Box::pin(async move {
             let opened = subscribe(&road, &far, &session, &wanted.filter);

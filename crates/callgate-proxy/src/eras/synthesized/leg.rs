@@ -1,6 +1,5 @@
 //! One request to the modern upstream, in the name of a session.
 
-use crate::errors::Cause;
 use crate::exchange::{Exchange, Way};
 use crate::forward::{Failure, Pool};
 use crate::gate::Gate;
@@ -61,17 +60,6 @@ impl Road {
         self.way().send(permit, message, Bytes::copy_from_slice(message.bytes()), headers).await
     }
 
-    /// The arguments that a call has to repeat in headers, where it leaves over HTTP.
-    async fn repeated(&self, message: &Message<'_>) -> Result<Option<Arc<HeaderParams>>, Cause> {
-        if !matches!(self.entry.server.upstream, UpstreamConfig::Http(_)) {
-            return Ok(None);
-        }
-        let session = self.session.as_ref();
-        let client = session.and_then(|session| session.client.as_ref());
-        let caller = Caller { entry: &self.entry, session: session.map(|session| &*session.id), client };
-        mirrored::params_of(self.way(), caller, message).await
-    }
-
     /// The server's name.
     pub(super) fn server(&self) -> String {
         self.entry.server.name.as_str().to_owned()
@@ -87,7 +75,29 @@ impl Road {
     }
 
     async fn send_read(&self, permit: Permit, message: &Message<'_>, body: Bytes) -> Result<Exchange, Failure> {
-        let params = self.repeated(message).await.map_err(Failure::Refused)?;
+        // Over HTTP a call repeats arguments in headers.
+        let over_http = matches!(self.entry.server.upstream, UpstreamConfig::Http(_));
+        let known = if over_http { mirrored::known(self.way(), message) } else { Some(None) };
+        if let Some(params) = known {
+            return self.send_with(permit, message, body, params).await;
+        }
+        let session = self.session.as_ref();
+        let client = session.and_then(|session| session.client.as_ref());
+        let caller = Caller { entry: &self.entry, session: session.map(|session| &*session.id), client };
+        let params = mirrored::params_of(self.way(), caller, message).await.map_err(Failure::Refused)?;
+        match self.way().decided_again(permit, message).await {
+            Ok((permit, entry)) => Self { entry, ..self.clone() }.send_with(permit, message, body, params).await,
+            Err(answer) => Ok(answer),
+        }
+    }
+
+    async fn send_with(
+        &self,
+        permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        params: Option<Arc<HeaderParams>>,
+    ) -> Result<Exchange, Failure> {
         let headers = mirrored::derived(message, params.as_deref());
         self.way().send(permit, message, body, headers).await
     }

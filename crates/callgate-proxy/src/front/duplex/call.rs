@@ -24,6 +24,9 @@ use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
+/// A call that may leave: by which grant, and what it repeats in headers.
+type Repeated = (Permit, Arc<GrantEntry>, Option<Arc<HeaderParams>>);
+
 /// Judges a message and sends it on its way. `line` holds it and nothing else.
 pub(super) async fn message(
     connection: &Arc<Connection>,
@@ -107,17 +110,20 @@ async fn ask(connection: &Connection, entry: &Arc<GrantEntry>, era: Era, permit:
     let session = session_for(connection, era);
     let way = connection.way(entry, session.as_ref(), era);
     let id = message.id_bytes();
-    let params = match repeated(way, &message).await {
-        Ok(params) => params,
+    let kept = session.as_ref().filter(|_| era == Era::Legacy);
+    let (permit, entry, params) = match repeated(way, permit, &message).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(answer)) => return write(connection, kept, answer, id).await,
         Err(cause) => {
             Figures::count(&connection.gate.figures.failed);
             connection.lines.write(&answer::cause_message(&cause, id)).await;
             return;
         }
     };
+    let way = Way { entry: &entry, ..way };
     let headers = headers(connection, &message, era, params.as_deref());
     match way.cross(permit, &message, line.clone(), headers).await {
-        Ok(exchange) => write(connection, session.as_ref().filter(|_| era == Era::Legacy), exchange, id).await,
+        Ok(exchange) => write(connection, kept, exchange, id).await,
         Err(failure) => {
             Figures::count(&connection.gate.figures.failed);
             let cause = failure.cause(entry.server.name.as_str());
@@ -236,13 +242,18 @@ fn session_for(connection: &Connection, era: Era) -> Option<Arc<Session>> {
     connection.session().filter(|session| era == Era::Legacy || matches!(session.far, FarEnd::Peer(_)))
 }
 
-/// The arguments that a call has to repeat in headers, where it leaves over HTTP.
-async fn repeated(way: Way<'_>, message: &Message<'_>) -> Result<Option<Arc<HeaderParams>>, Cause> {
-    if !matches!(way.entry.server.upstream, UpstreamConfig::Http(_)) {
-        return Ok(None);
+/// What lets a call leave, and the arguments that it has to repeat in headers where it leaves over HTTP. Where the
+/// server had to be asked for them, the call is decided again.
+async fn repeated(way: Way<'_>, permit: Permit, message: &Message<'_>) -> Result<Result<Repeated, Exchange>, Cause> {
+    let over_http = matches!(way.entry.server.upstream, UpstreamConfig::Http(_));
+    let known = if over_http { mirrored::known(way, message) } else { Some(None) };
+    if let Some(params) = known {
+        return Ok(Ok((permit, Arc::clone(way.entry), params)));
     }
     let client = translate::client(message);
-    mirrored::params_of(way, Caller { entry: way.entry, session: None, client: client.as_ref() }, message).await
+    let caller = Caller { entry: way.entry, session: None, client: client.as_ref() };
+    let params = mirrored::params_of(way, caller, message).await?;
+    Ok(way.decided_again(permit, message).await.map(|(permit, entry)| (permit, entry, params)))
 }
 
 /// The headers that a message needs over HTTP, derived from its body.

@@ -106,6 +106,7 @@ async fn again(connection: &Connection, session: Option<&Arc<Session>>, messages
 
 /// One stream to its end. False where there is no use in another one.
 async fn once(connection: &Connection, entry: &Arc<GrantEntry>, session: &Arc<Session>, place: &mut Place) -> bool {
+    let Ok(entry) = &connection.gate.renewed(entry) else { return false };
     let body = match get(connection, entry, session, place).await {
         Got::Stream(body) => body,
         // A session that its upstream forgot is followed again once the next request has opened it there anew.

@@ -26,7 +26,12 @@ pub(super) async fn batch(
     let mut size = 0;
     for message in messages {
         let own = body.slice_ref(message.bytes());
-        let reply = match Box::pin(one(worker, entry, head, message, own)).await {
+        // Those before it may have taken their time.
+        let carried = match worker.gate.renewed(entry) {
+            Ok(entry) => Box::pin(one(worker, &entry, head, message, own)).await,
+            Err(cause) => Err(Stop::about(cause, message)),
+        };
+        let reply = match carried {
             Ok(reply) => reply,
             Err(Stop::Answered(reply)) => *reply,
             Err(Stop::Frame { error, method }) => {

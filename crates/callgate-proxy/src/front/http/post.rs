@@ -9,6 +9,7 @@ use super::reply;
 use crate::answer::{self, Reply};
 use crate::errors::Cause;
 use crate::exchange::{Exchange, Opened, Way};
+use crate::forward::Failure;
 use crate::gate::Figures;
 use crate::judge::{Caller, Denial};
 use crate::mirrored;
@@ -77,6 +78,8 @@ async fn posted(
     let gate = &worker.gate;
     body::check_type(head)?;
     let body = body::read(incoming, gate.options.max_body, gate.options.body_timeout).await?;
+    // It may have taken its time.
+    let entry = &gate.renewed(entry)?;
     let batches = if may_batch(worker, entry, head, &body) { Batches::Allowed } else { Batches::Refused };
     let parsed = parse_client(&body, &gate.limits, batches);
     match parsed.map_err(|error| Stop::Frame { error, method: String::new() })? {
@@ -108,10 +111,10 @@ pub(super) async fn one(
     let opening = detect(head, message).map_err(frame_error)?;
     let place = place(worker, entry, head, message, opening)?;
     headers::accepts_both(head, place.era).map_err(|cause| Stop::about(cause, message))?;
-    let mut kept = None;
-    if message.kind() == MessageKind::Response {
-        kept = reach::response(entry, unasked(&place, message)?, message).map(Bytes::from);
-    }
+    let kept = match message.kind() {
+        MessageKind::Response => reach::response(entry, unasked(&place, message)?, message).map(Bytes::from),
+        _ => None,
+    };
     let again = kept.as_ref().map(|kept| parse_client(kept, &worker.gate.limits, Batches::Refused)).transpose();
     let again = again.map_err(frame_error)?;
     let (message, body) = match (&again, &kept) {
@@ -132,10 +135,12 @@ pub(super) async fn one(
         session: session.map(|session| &*session.id),
         client: place.client.as_ref().or_else(|| session?.client.as_ref()),
     };
-    if place.era == Era::Modern {
-        repeated(worker, caller, entry, head, message).await?;
-    }
-    let judged = worker.gate.judge(caller, message).await;
+    let asked = match place.era {
+        Era::Modern => repeated(worker, caller, entry, head, message).await?,
+        Era::Legacy => None,
+    };
+    let entry = asked.as_ref().unwrap_or(entry);
+    let judged = worker.gate.judge(Caller { entry, ..caller }, message).await;
     let permit = judged.map_err(|denial| Stop::denied(&denial, message, place.era))?;
     if let Some(session) = hosted.filter(|session| hosted::streams_from_the_start(session, message)) {
         return Ok(hosted::answer(worker, entry, session, permit, (message, body, head)));
@@ -150,12 +155,15 @@ pub(super) async fn one(
     match carried {
         Ok(Opened { exchange, far: Some(far) }) => open_session(worker, entry, message, exchange, far).await,
         Ok(Opened { exchange, far: None }) => Ok(respond(worker, entry, exchange, message, session)),
-        Err(failure) => {
-            Figures::count(&worker.gate.figures.failed);
-            let cause = failure.cause(entry.server.name.as_str());
-            Err(Stop::Answered(Box::new(answer::cause(&cause, message.id_bytes()))))
-        }
+        Err(failure) => Err(failed(worker, entry, message, failure)),
     }
+}
+
+/// Counts and answers what could not be carried.
+fn failed(worker: &Worker, entry: &GrantEntry, message: &Message<'_>, failure: Failure) -> Stop {
+    Figures::count(&worker.gate.figures.failed);
+    let cause = failure.cause(entry.server.name.as_str());
+    Stop::Answered(Box::new(answer::cause(&cause, message.id_bytes())))
 }
 
 /// The way of a message without a session.
@@ -164,24 +172,32 @@ fn way<'a>(worker: &'a Worker, entry: &'a Arc<GrantEntry>, era: Era) -> Way<'a> 
     Way { gate, pool, entry, session: None, era, cancel: era == Era::Modern, streams: true }
 }
 
-/// The arguments of a modern call have to be repeated in headers as the tool's schema says.
+/// The arguments of a modern call have to be repeated in headers as the tool's schema says. Where the server had to be
+/// asked for it, the grant comes back as it is now.
 async fn repeated(
     worker: &Worker,
     caller: Caller<'_>,
     entry: &Arc<GrantEntry>,
     head: &HeaderMap,
     message: &Message<'_>,
-) -> Result<(), Stop> {
+) -> Result<Option<Arc<GrantEntry>>, Stop> {
     // Without a policy every call is refused, whatever its headers say.
     if entry.policy.is_none() {
-        return Ok(());
+        return Ok(None);
     }
-    let params = mirrored::params_of(way(worker, entry, Era::Modern), caller, message)
-        .await
-        .map_err(|cause| Stop::about(cause, message))?;
-    let Some(params) = params else { return Ok(()) };
+    let way = way(worker, entry, Era::Modern);
+    let (params, now) = match mirrored::known(way, message) {
+        Some(known) => (known, None),
+        None => {
+            let about = |cause| Stop::about(cause, message);
+            let params = Box::pin(mirrored::params_of(way, caller, message)).await.map_err(about)?;
+            (params, Some(worker.gate.renewed(entry).map_err(about)?))
+        }
+    };
+    let Some(params) = params else { return Ok(now) };
     let method = || message.method_name().unwrap_or_default().to_owned();
-    check_headers(head, message, Some(&params)).map_err(|error| Stop::Frame { error, method: method() })
+    let checked = check_headers(head, message, Some(&params));
+    checked.map(|()| now).map_err(|error| Stop::Frame { error, method: method() })
 }
 
 /// Era and session of a message.
@@ -257,7 +273,7 @@ impl Stop {
         Self::Answered(Box::new(answer::json(answer::denial_status(denial), told)))
     }
 
-    fn about(cause: Cause, message: &Message<'_>) -> Self {
+    pub(super) fn about(cause: Cause, message: &Message<'_>) -> Self {
         let id = message.id_bytes().filter(|_| message.kind() == MessageKind::Request).map(Into::into);
         Self::Cause { cause, id, method: message.method_name().unwrap_or("(response)").to_owned() }
     }
