@@ -1,17 +1,29 @@
 //! The grammar of the command line. Names and flags are a contract for people and scripts.
 
+mod apply;
+mod connect;
 mod fixture;
 mod fleet;
+mod grant;
+mod instance;
+mod members;
 mod policy;
 mod serve;
+mod server;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
+pub(crate) use apply::ApplyArgs;
+pub(crate) use connect::{ConnectArgs, DisconnectArgs, ImportArgs};
 pub(crate) use fixture::{Era, FixtureArgs, Transport};
-pub(crate) use fleet::{GrantCommand, LogArgs, OutcomeFilter, ServerCommand};
-pub(crate) use policy::{ExplainArgs, PolicyCommand, ScanArgs, ToolsSource};
+pub(crate) use fleet::{LogArgs, OutcomeFilter};
+pub(crate) use grant::GrantCommand;
+pub(crate) use instance::{BackupArgs, KeyCommand, RestoreArgs};
+pub(crate) use members::{LoginArgs, LogoutArgs, MemberCommand, OrganisationCommand, RoleName, TokenCommand};
+pub(crate) use policy::{ExplainArgs, FleetPolicyArgs, PolicyCommand, ScanArgs, ToolsSource};
 pub(crate) use serve::{BridgeArgs, UpArgs, WrapArgs};
+pub(crate) use server::{ServerCommand, ServerEditArgs};
 
 /// A gateway between MCP clients and MCP servers: every tool call is checked against a policy before it reaches the
 /// server.
@@ -43,6 +55,32 @@ pub(crate) enum Command {
     /// Mint and handle grants: the bearer tokens that clients present
     #[command(subcommand)]
     Grant(GrantCommand),
+    /// Make the gateway what a directory of files says
+    Apply(ApplyArgs),
+    /// Let an MCP client go through Callgate: edits its own configuration, with a backup
+    Connect(ConnectArgs),
+    /// Put the configuration of an MCP client back, and revoke its grants
+    Disconnect(DisconnectArgs),
+    /// Add members, and give them roles
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// Make API tokens for automation
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Keep several organisations apart on one gateway
+    #[command(subcommand)]
+    Organisation(OrganisationCommand),
+    /// Sign in, for the commands that follow
+    Login(LoginArgs),
+    /// Sign out
+    Logout(LogoutArgs),
+    /// Handle the keys that secrets are sealed with
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Save everything that a gateway knows, also while it serves
+    Backup(BackupArgs),
+    /// Put a backup in place, where nothing is yet
+    Restore(RestoreArgs),
     /// Show what was decided
     Log(LogArgs),
     /// Work with the journal, the record of every decision and change
@@ -99,6 +137,65 @@ pub(crate) enum JournalCommand {
         #[command(flatten)]
         json: JsonArgs,
     },
+    /// Print the records for other systems, one JSON object a line
+    ///
+    /// Reads the journal's files; no gateway is needed. Values of arguments are never in it.
+    #[command(after_help = "Example:\n  callgate journal export --format ocsf --since 7d -o events.jsonl")]
+    Export(ExportArgs),
+    /// Delete whole segments of which every record is old enough
+    ///
+    /// Through the running gateway, or on the data directory when none runs. A signed record in the journal says what
+    /// went, so that `verify` holds. The segment that is being written stays.
+    #[command(after_help = "Example:\n  callgate journal prune --before 90d --dry-run")]
+    Prune {
+        /// How old, or before when: `90d`, or an RFC 3339 time
+        #[arg(long, value_name = "AGE")]
+        before: String,
+        /// Only say what would be deleted
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+}
+
+/// What to export.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The journal's directory; without it the one in the data directory
+    #[arg(value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// The form: the records as they are, or events of the Open Cybersecurity Schema Framework
+    #[arg(long, value_enum, default_value = "jsonl")]
+    pub format: ExportFormat,
+    /// From then on: how long ago (`7d`), or an RFC 3339 time
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Before then
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// Only what is about this server
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
+    /// Only what belongs to this organisation
+    #[arg(long, value_name = "NAME")]
+    pub organisation: Option<String>,
+    /// Where to; without it standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// The form of an export.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// One record a line
+    Jsonl,
+    /// One OCSF event a line
+    Ocsf,
 }
 
 /// Which page to print.

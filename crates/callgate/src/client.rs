@@ -6,12 +6,14 @@ mod stdio;
 
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::state::Target;
+use crate::target;
+use callgate_control::Target;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+pub(crate) use connect::{Connector, exchange};
 pub(crate) use http::HttpClient;
 
 /// How long a server may take to answer everything it is asked.
@@ -19,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The largest message that is read.
 const MAX_MESSAGE: usize = 16 << 20;
+
+/// The longest list of tools that is put together, over all its pages.
+const MAX_LIST: usize = 32 << 20;
 
 /// The revision that is offered to servers with a handshake.
 const LEGACY: &str = "2025-11-25";
@@ -86,7 +91,7 @@ enum Connection {
 pub(crate) async fn tools(target: &Target, environment: &Environment) -> Result<Box<RawValue>, Failure> {
     let asked = tokio::time::timeout(PATIENCE, ask(target, environment)).await;
     let failed = |why: String| {
-        let message = format!("can't get the tools of `{}`: {why}", target.summary());
+        let message = format!("can't get the tools of `{}`: {why}", target::summary(target));
         Failure::cannot_run("CG3052", message, "check the URL or command, and the credentials that it needs")
     };
     match asked {
@@ -115,11 +120,16 @@ impl Connection {
             Err(error) => return Err(error),
         };
         let mut tools: Vec<Box<RawValue>> = Vec::new();
+        let mut length = 0;
         let mut cursor: Option<String> = None;
         for _ in 0..1_000 {
             let page = self.request("tools/list", parameters(cursor.as_deref(), modern), modern).await?;
             let page: Page =
                 serde_json::from_str(page.get()).map_err(|error| ClientError::Unreadable(error.to_string()))?;
+            length += page.tools.iter().map(|tool| tool.get().len()).sum::<usize>();
+            if length > MAX_LIST {
+                return Err(ClientError::Unreadable(format!("its list of tools is longer than {MAX_LIST} bytes")));
+            }
             tools.extend(page.tools);
             cursor = match page.next_cursor {
                 Some(next) if !next.is_empty() => Some(next),

@@ -1,12 +1,18 @@
 //! The commands, one file each.
 
+mod apply;
 mod child;
+mod connect;
 mod explain;
 mod fixture;
 mod fleet;
 mod grant;
+mod import;
+mod instance;
 mod journal;
 mod log;
+mod login;
+mod members;
 mod policy;
 mod scan;
 mod serve;
@@ -21,7 +27,6 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub(crate) use log::{HEADINGS, last};
-pub(crate) use server::target;
 
 /// Runs the command that the arguments name.
 pub(crate) fn run(arguments: Vec<OsString>, environment: Environment) -> ExitCode {
@@ -50,6 +55,17 @@ fn dispatch(command: Command, environment: &Environment) -> Result<ExitCode, Fai
         Command::Server(command) => server::run(command, environment)?,
         Command::Policy(command) => policy::run(command, environment)?,
         Command::Grant(command) => grant::run(command, environment)?,
+        Command::Apply(args) => apply::run(&args, environment)?,
+        Command::Connect(args) => connect::connect(&args, environment)?,
+        Command::Disconnect(args) => connect::disconnect(&args, environment)?,
+        Command::Member(command) => members::member(command, environment)?,
+        Command::Token(command) => members::token(command, environment)?,
+        Command::Organisation(command) => members::organisation(command, environment)?,
+        Command::Login(args) => login::login(args, environment)?,
+        Command::Logout(args) => login::logout(&args, environment)?,
+        Command::Key(command) => instance::key(command, environment)?,
+        Command::Backup(args) => instance::backup(&args, environment)?,
+        Command::Restore(args) => instance::restore(&args, environment)?,
         Command::Log(args) => log::run(&args, environment)?,
         Command::Journal(command) => journal::run(command, environment)?,
         Command::Scan(args) => scan::run(&args, environment)?,

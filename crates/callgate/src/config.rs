@@ -1,17 +1,23 @@
 //! The configuration: `callgate.toml` and `CALLGATE_…` as typed, and what they mean.
 
+mod directory;
 mod raw;
 
+use crate::data::DataDir;
+use crate::database;
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::settings::Settings;
-use raw::{RawConfig, RawGrant, RawSecret, RawServer};
+use callgate_control::vault::KeySource;
+use raw::{RawConfig, RawGrant, RawSecret, RawSecrets, RawServer};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::state::Target;
+use callgate_control::settings::Settings;
+use callgate_control::{Secret, Target, names};
 use callgate_policy::ServerName;
+
+pub(crate) use directory::Directory;
 
 /// Where `up` listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
@@ -20,6 +26,8 @@ pub(crate) const DEFAULT_LISTEN: SocketAddr =
 /// Everything that `up` is told, parsed.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
+    /// The file that it was read from, where there is one.
+    pub file: Option<PathBuf>,
     /// The data directory, where the configuration names one.
     pub data: Option<PathBuf>,
     /// Where to listen.
@@ -32,8 +40,14 @@ pub(crate) struct Config {
     pub trusted_proxy: bool,
     /// Certificate chain and private key, PEM files.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// The database of its objects; `None` for a file in the data directory.
+    pub database_url: Option<Secret>,
+    /// Where the keys of secrets come from; `None` for a file in the data directory.
+    keys: Option<KeySource>,
     /// Whether a record is on the disk, and not only with the operating system, before its call leaves.
     pub journal_on_disk: bool,
+    /// How long records are kept, in milliseconds; without it, for ever.
+    pub journal_retention: Option<i64>,
     /// The servers that it declares.
     pub servers: Vec<DeclaredServer>,
     /// The grants that it declares.
@@ -68,27 +82,21 @@ pub(crate) struct DeclaredGrant {
     pub tags: BTreeMap<String, String>,
 }
 
-/// Text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(secret)")
-    }
-}
-
 impl Config {
     /// What counts where nothing is configured.
     pub(crate) fn bare() -> Self {
         Self {
+            file: None,
             data: None,
             listen: DEFAULT_LISTEN,
             public_url: None,
             insecure: false,
             trusted_proxy: false,
             tls: None,
+            database_url: None,
+            keys: None,
             journal_on_disk: false,
+            journal_retention: None,
             servers: Vec::new(),
             grants: Vec::new(),
         }
@@ -97,12 +105,36 @@ impl Config {
     /// Reads the configuration: the file that was typed, else `CALLGATE_CONFIG`, else `callgate.toml` in the working
     /// directory, else none; and over it the environment.
     pub(crate) fn load(typed: Option<&Path>, environment: &Environment) -> Result<Self, Failure> {
-        let named = typed.map(Path::to_owned).or_else(|| environment.path("CALLGATE_CONFIG"));
-        let file = named.or_else(|| Some(PathBuf::from("callgate.toml")).filter(|path| path.exists()));
+        let file = file(typed, environment);
         let raw = file.as_deref().map_or_else(|| Ok(RawConfig::default()), raw::read)?;
         let raw = raw.overlaid(environment)?;
         Reader { file: file.as_deref(), environment }.config(raw)
     }
+
+    /// What a command that does not serve has to know: where the objects of a data directory are, and their keys.
+    /// `DATABASE_URL` counts only on a directory whose objects are elsewhere: it may be set for another program.
+    pub(crate) fn of_directory(data: &DataDir, environment: &Environment) -> Result<Self, Failure> {
+        let elsewhere = database::remembered(data)?.is_some_and(|place| !place.starts_with("sqlite:"));
+        let file = file(None, environment);
+        let mut raw = file.as_deref().map_or_else(|| Ok(RawConfig::default()), raw::read)?;
+        let named = environment.text("DATABASE_URL").filter(|_| elsewhere);
+        raw.database_url = named.map(str::to_owned).or(raw.database_url);
+        raw.secrets = raw::secrets(environment).or(raw.secrets);
+        let reader = Reader { file: file.as_deref(), environment };
+        let database_url = raw.database_url.map(|url| reader.database_url(url)).transpose()?;
+        Ok(Self { database_url, keys: reader.keys(raw.secrets)?, ..Self::bare() })
+    }
+
+    /// Where the keys of secrets come from.
+    pub(crate) fn keys(&self, data: &DataDir) -> KeySource {
+        self.keys.clone().unwrap_or_else(|| KeySource::File(data.root().join("keys/secrets.key")))
+    }
+}
+
+/// The file that was typed, else named, else the one of the working directory.
+fn file(typed: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+    let named = typed.map(Path::to_owned).or_else(|| environment.path("CALLGATE_CONFIG"));
+    named.or_else(|| Some(PathBuf::from("callgate.toml")).filter(|path| path.exists()))
 }
 
 /// Gives raw values their meaning; knows the place for messages.
@@ -126,33 +158,78 @@ impl Reader<'_> {
             (None, Some(_)) => return Err(self.invalid("tls_key", "it stands alone", "add `tls_cert`")),
         };
         let public_url = raw.public_url.map(|url| self.http_url("public_url", url)).transpose()?;
-        let journal_on_disk = match raw.journal.and_then(|journal| journal.sync).as_deref() {
+        let journal = raw.journal.unwrap_or_default();
+        let journal_retention = journal.retention.map(|text| self.retention(&text)).transpose()?;
+        let journal_on_disk = match journal.sync.as_deref() {
             None | Some("process") => false,
             Some("disk") => true,
             Some(other) => {
                 return Err(self.invalid("journal.sync", &format!("`{other}` is unknown"), "`process` or `disk`"));
             }
         };
+        let database_url = raw.database_url.map(|url| self.database_url(url)).transpose()?;
+        let keys = self.keys(raw.secrets)?;
         let servers =
             raw.servers.into_iter().map(|(name, server)| self.server(&name, server)).collect::<Result<Vec<_>, _>>()?;
         let grants = raw.grants.into_iter().enumerate().map(|(index, grant)| self.grant(index, grant));
         Ok(Config {
+            file: self.file.map(Path::to_owned),
             data: raw.data.map(|path| self.relative(path)),
             listen,
             public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
             insecure: raw.insecure.unwrap_or(false),
             trusted_proxy: raw.trusted_proxy.unwrap_or(false),
             tls,
+            database_url,
+            keys,
             journal_on_disk,
+            journal_retention,
             servers,
             grants: grants.collect::<Result<Vec<_>, _>>()?,
         })
     }
 
+    fn database_url(&self, url: String) -> Result<Secret, Failure> {
+        let known = ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme));
+        if known {
+            return Ok(Secret::new(url));
+        }
+        // Without the value: it may hold a password.
+        self.invalid_err(
+            "database_url",
+            "it is none of `sqlite:PATH` and `postgres://…`",
+            "for example `postgres://callgate@db/callgate`",
+        )
+    }
+
+    fn keys(&self, raw: Option<RawSecrets>) -> Result<Option<KeySource>, Failure> {
+        let Some(RawSecrets { key_file, key_env, key_command }) = raw else { return Ok(None) };
+        match (key_file, key_env, key_command) {
+            (None, None, None) => Ok(None),
+            (Some(file), None, None) => Ok(Some(KeySource::File(self.relative(file)))),
+            (None, Some(env), None) => {
+                Ok(Some(KeySource::Environment(self.secret("secrets.key_env", RawSecret::Env { env })?)))
+            }
+            (None, None, Some(command)) => {
+                let words = command.into_words();
+                match words.first().is_some_and(|word| !word.is_empty()) {
+                    true => Ok(Some(KeySource::Command(words))),
+                    false => {
+                        self.invalid_err("secrets.key_command", "it is empty", "name a program that prints the keys")
+                    }
+                }
+            }
+            _ => self.invalid_err(
+                "secrets",
+                "it has more than one of `key_file`, `key_env` and `key_command`",
+                "keep one of them",
+            ),
+        }
+    }
+
     fn server(&self, name: &str, mut raw: RawServer) -> Result<DeclaredServer, Failure> {
         let place = format!("servers.{name}");
-        let server = crate::state::server_name(name)
-            .map_err(|failure| self.invalid(&place, &failure.message, &failure.remedy))?;
+        let server = names::server_name(name).map_err(|error| self.invalid(&place, &error.message, &error.remedy))?;
         let settings = Settings::read(raw.take_settings())
             .map_err(|wrong| self.invalid(&format!("{place}.{}", wrong.key), &wrong.why, wrong.remedy))?;
         let target = match (raw.url, raw.command) {
@@ -165,7 +242,7 @@ impl Reader<'_> {
                 }
                 let headers = raw.headers.into_iter().map(|(header, value)| {
                     let place = format!("{place}.headers.{header}");
-                    Ok((header, self.secret(&place, value)?.0))
+                    Ok((header, self.secret(&place, value)?))
                 });
                 Target::Url {
                     url: self.http_url(&format!("{place}.url"), url)?,
@@ -186,7 +263,7 @@ impl Reader<'_> {
                 })?;
                 let env = raw.env.into_iter().map(|(key, value)| {
                     let place = format!("{place}.env.{key}");
-                    Ok((key, self.secret(&place, value)?.0))
+                    Ok((key, self.secret(&place, value)?))
                 });
                 Target::Command {
                     command: program,
@@ -206,8 +283,8 @@ impl Reader<'_> {
 
     fn grant(&self, index: usize, raw: RawGrant) -> Result<DeclaredGrant, Failure> {
         let place = format!("grants[{index}]");
-        let server = crate::state::server_name(&raw.server)
-            .map_err(|failure| self.invalid(&format!("{place}.server"), &failure.message, &failure.remedy))?;
+        let server = names::server_name(&raw.server)
+            .map_err(|error| self.invalid(&format!("{place}.server"), &error.message, &error.remedy))?;
         let source = match (raw.token_env, raw.token_file) {
             (Some(env), None) => RawSecret::Env { env },
             (None, Some(file)) => RawSecret::File { file },
@@ -220,7 +297,7 @@ impl Reader<'_> {
             }
         };
         let token = self.secret(&place, source)?;
-        if let Err(why) = crate::state::check_token(&token.0) {
+        if let Err(why) = names::check_token(token.reveal()) {
             let remedy = "for example `cg_` and the output of `openssl rand -hex 32`";
             return Err(self.invalid(&place, why, remedy));
         }
@@ -229,9 +306,9 @@ impl Reader<'_> {
 
     fn secret(&self, place: &str, raw: RawSecret) -> Result<Secret, Failure> {
         match raw {
-            RawSecret::Text(text) => Ok(Secret(text)),
+            RawSecret::Text(text) => Ok(Secret::new(text)),
             RawSecret::Env { env } => {
-                self.environment.text(&env).map(|text| Secret(text.to_owned())).ok_or_else(|| {
+                self.environment.text(&env).map(|text| Secret::new(text.to_owned())).ok_or_else(|| {
                     self.invalid(
                         place,
                         &format!("the environment variable `{env}` is unset or empty"),
@@ -252,14 +329,14 @@ impl Reader<'_> {
                     "" => {
                         Err(self.invalid(place, &format!("`{}` is empty", path.display()), "write the secret into it"))
                     }
-                    text => Ok(Secret(text.to_owned())),
+                    text => Ok(Secret::new(text.to_owned())),
                 }
             }
         }
     }
 
     fn http_url(&self, place: &str, text: String) -> Result<String, Failure> {
-        match crate::state::check_url(&text) {
+        match names::check_url(&text) {
             Ok(()) => Ok(text),
             Err(why) => {
                 Err(self.invalid(place, &format!("`{text}` {why}"), "for example `https://mcp.example.com/mcp`"))
@@ -273,6 +350,17 @@ impl Reader<'_> {
             Some(directory) if path.is_relative() => directory.join(path),
             _ => path,
         }
+    }
+
+    /// How long records are kept.
+    fn retention(&self, text: &str) -> Result<i64, Failure> {
+        let days = "a duration of an hour or more: `90d`, `12w`";
+        let kept = crate::moment::milliseconds(text).filter(|kept| *kept >= 3_600_000);
+        kept.ok_or_else(|| self.invalid("journal.retention", &format!("`{text}` can't be kept to"), days))
+    }
+
+    fn invalid_err<T>(&self, key: &str, why: &str, remedy: &str) -> Result<T, Failure> {
+        Err(self.invalid(key, why, remedy))
     }
 
     fn invalid(&self, key: &str, why: &str, remedy: &str) -> Failure {

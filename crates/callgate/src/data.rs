@@ -86,6 +86,12 @@ impl DataDir {
         &self.root
     }
 
+    /// Where the last process that served HTTP here did so, else where one would.
+    pub(crate) fn last_url(&self) -> String {
+        let found = File::open(self.root.join("callgate.lock")).ok().and_then(|file| read_owner(&file).url);
+        found.unwrap_or_else(|| "http://127.0.0.1:7070".to_owned())
+    }
+
     /// Where the journal's segments are.
     pub(crate) fn journal(&self) -> PathBuf {
         self.root.join("journal")
@@ -161,11 +167,6 @@ impl Lock {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.set_len(0)?;
         self.file.write_all(text.as_bytes())
-    }
-
-    /// Where the last process that served HTTP here did so.
-    pub(crate) fn last_url(&self) -> Option<String> {
-        read_owner(&self.file).url
     }
 }
 
@@ -285,7 +286,8 @@ mod tests {
         assert_eq!(owner, Owner { pid: Some(std::process::id()), url: Some("http://127.0.0.1:7070".into()) });
         assert!(data.lock().unwrap_err().message.contains(&std::process::id().to_string()));
         drop(lock);
-        assert_eq!(data.lock().unwrap().last_url().as_deref(), Some("http://127.0.0.1:7070"));
+        drop(data.lock().unwrap());
+        assert_eq!(data.last_url(), "http://127.0.0.1:7070", "the address outlives the process");
     }
 
     #[test]

@@ -2,16 +2,14 @@
 
 mod traffic;
 
-use crate::admin::{Admin, Op};
+use crate::api::{Api, Request, path};
 use crate::failure::Failure;
-use crate::settings::Settings;
-use crate::state::Target;
 use crate::{commands, output};
+use axum::Router;
 use callgate_fixture::{Fixture, FixtureOptions, KERNEL, PARE_DOCKER, ToolList};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use hyper::Method;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Where the demo lives, and what it needs.
 pub(crate) struct Demo {
@@ -57,11 +55,11 @@ impl Demo {
         &self.directory
     }
 
-    /// Sets the demo up through the gateway's own operations, calls the servers through its endpoints, and prints what
+    /// Sets the demo up through the gateway's own API, calls the servers through its endpoints, and prints what
     /// there is to see. Never returns: the servers and the directory live as long as the future.
-    pub(crate) async fn show(self, admin: Arc<Admin>, url: String) {
+    pub(crate) async fn show(self, router: Router, url: String) {
         let mut kernel = tokio::task::JoinSet::new();
-        match self.set_up(&admin, &url, &mut kernel).await {
+        match self.set_up(router, &url, &mut kernel).await {
             Ok(served) => {
                 for server in &served {
                     traffic::burst(server).await;
@@ -75,7 +73,7 @@ impl Demo {
 
     async fn set_up(
         &self,
-        admin: &Admin,
+        router: Router,
         url: &str,
         kernel: &mut tokio::task::JoinSet<std::io::Result<()>>,
     ) -> Result<[Served; 2], Failure> {
@@ -85,19 +83,13 @@ impl Demo {
         let options = FixtureOptions { name: "kernel".to_owned(), ..FixtureOptions::new(tools) };
         kernel.spawn(callgate_fixture::serve_http(listener, Fixture::new(options).map_err(|error| unusable(&error))?));
         let program = std::env::current_exe().map_err(|error| unusable(&error))?;
-        let command = Target::Command {
-            command: program.display().to_string(),
-            args: ["fixture", "--tools", "pare-docker"].map(str::to_owned).into(),
-            env: BTreeMap::new(),
-            env_from: Vec::new(),
-            cwd: None,
-        };
-        let endpoint = Target::Url { url: format!("http://{place}/mcp"), headers: BTreeMap::new() };
+        let command = json!({ "command": program, "args": ["fixture", "--tools", "pare-docker"] });
+        let endpoint = json!({ "url": format!("http://{place}/mcp") });
         let token = std::fs::read_to_string(self.directory.join("admin.token")).map_err(|error| unusable(&error))?;
-        let token = token.trim();
+        let api = Api::here(router, token.trim().to_owned());
         Ok([
-            add(admin, token, url, ("kernel", endpoint, KERNEL)).await?,
-            add(admin, token, url, ("pare-docker", command, PARE_DOCKER)).await?,
+            add(&api, url, ("kernel", endpoint, KERNEL)).await?,
+            add(&api, url, ("pare-docker", command, PARE_DOCKER)).await?,
         ])
     }
 
@@ -114,7 +106,7 @@ impl Demo {
         text.push_str(&format!("\nCall a tool yourself:\n\n{}\n", traffic::curl(kernel)));
         text.push_str(&format!(
             "\nSee every decision as it is made:        callgate log --follow --data {data}\n\
-             Look at a policy:                        cat {data}/policies/kernel/default/1.json\n\
+             Look at a policy:                        callgate policy show --server kernel --data {data}\n\
              Publish your own, live at the next call: callgate policy publish FILE --server kernel --data {data}\n\
              Prove that no record was changed:        callgate journal verify --data {data}\n\nCtrl-C ends the demo.",
         ));
@@ -122,27 +114,15 @@ impl Demo {
     }
 }
 
-async fn add(
-    admin: &Admin,
-    credential: &str,
-    url: &str,
-    (name, target, list): (&'static str, Target, &str),
-) -> Result<Served, Failure> {
-    let credential = Some(credential);
-    admin.execute(Op::ServerAdd { name: name.to_owned(), target, settings: Settings::default() }, credential).await?;
+async fn add(api: &Api, url: &str, (name, target, list): (&'static str, Value, &str)) -> Result<Served, Failure> {
+    api.send(Request::post(path(&["servers"], &[]), &json!({ "name": name, "target": target }))).await?;
     let tools = crate::tool_list::tools(list.as_bytes())?;
     let document = callgate_catalog::recommend(&tools).map_err(|error| unusable(&error))?;
-    let file = format!("the recommended policy of {name}");
-    let publish = Op::PolicyPublish { server: name.to_owned(), name: "default".to_owned(), document, file };
-    admin.execute(publish, credential).await?;
-    let mint = Op::GrantMint {
-        server: name.to_owned(),
-        label: "demo".to_owned(),
-        policy: None,
-        expires_in: None,
-        tags: BTreeMap::new(),
-    };
-    let minted = admin.execute(mint, credential).await?.tree();
+    let body = json!({ "document": document, "file": format!("the recommended policy of {name}") });
+    let place = path(&["servers", name, "policies", "default"], &[]);
+    api.send(Request::of(Method::PUT, place, Some(&body))).await?;
+    let body = json!({ "server": name, "label": "demo" });
+    let minted = api.send(Request::post(path(&["grants"], &[]), &body)).await?.tree();
     let token = minted.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(Served { name, url: format!("{url}/mcp/{name}"), token })
 }

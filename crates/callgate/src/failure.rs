@@ -52,6 +52,13 @@ impl Failure {
     }
 }
 
+impl From<callgate_control::Error> for Failure {
+    fn from(error: callgate_control::Error) -> Self {
+        let callgate_control::Error { code, message, remedy, .. } = error;
+        Self::cannot_run(code, message, remedy)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} [{}]", self.message, self.code)?;

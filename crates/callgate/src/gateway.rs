@@ -1,36 +1,107 @@
-//! What every process that owns a data directory is made of: journal, counters, operations, local socket.
+//! What a process that owns a data directory is made of: journal, store, control plane, counters, local socket.
 
-use crate::admin::{Admin, ChangeLog};
+use crate::backup::Archiver;
 use crate::config::Config;
-use crate::data::{DataDir, Lock};
+use crate::data::{self, DataDir, Lock};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::publish::Publisher;
 use crate::records::{self, JournalRecords};
+use crate::snapshots::{InForce, Maker};
 use crate::socket::Socket;
+use crate::upstreams::Asking;
+use crate::{database, legacy, moment, output};
+use axum::{Extension, Router};
+use callgate_control::FirstUse;
+use callgate_control::vault::Vault;
+use callgate_control::{Archives, Control, Parts, Secret, TokenKey, api};
 use callgate_decision::{Clock, Decider, DigestKey, Rebuild, SystemClock};
 use callgate_journal::{Journal, Options, Record, Sync};
 use callgate_policy::State;
-use callgate_proxy::{SealKey, Snapshots, TokenKey};
+use callgate_proxy::{SealKey, Snapshots};
+use callgate_store::Store;
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The owner's parts, ready to be served.
+/// The control plane of a data directory that this process owns, whether or not it serves calls.
+pub(crate) struct Standby {
+    /// The services.
+    pub control: Control,
+    /// The API, for requests of this process's own and of the local socket.
+    pub router: Router,
+    /// Where it is.
+    pub data: DataDir,
+    /// What signs the first admin in, below the root of the gateway; only at the first use of the database.
+    pub first_link: Option<Secret>,
+    lock: Mutex<Lock>,
+}
+
+/// All that a process needs to serve.
 pub(crate) struct Owner {
-    /// The operations, also those that arrive over the socket.
-    pub admin: Arc<Admin>,
+    /// The control plane.
+    pub standby: Standby,
     /// Charges and records.
     pub decider: Decider,
     /// The journal.
     pub records: JournalRecords,
     /// What the data plane sees.
     pub snapshots: Snapshots,
+    /// Makes it.
+    pub maker: Maker,
+    /// Tells when it is what is published.
+    pub in_force: InForce,
     /// Seals what clients keep.
     pub seal: SealKey,
     /// The local socket, bound and not served yet.
     pub socket: Socket,
-    /// What the operator should know.
-    pub notices: Vec<String>,
+}
+
+impl Standby {
+    /// Takes a data directory over for a command.
+    pub(crate) async fn take(data: DataDir, lock: Lock, environment: &Environment) -> Result<Self, Failure> {
+        let journal = Journal::open(&data.journal(), Options::default(), &mut |_| Ok(()));
+        let records = JournalRecords::new(Arc::new(journal.map_err(|error| records::failure(&error))?));
+        let config = Config::of_directory(&data, environment)?;
+        Self::with(data, lock, records, &config, environment).await
+    }
+
+    async fn with(
+        data: DataDir,
+        lock: Lock,
+        records: JournalRecords,
+        config: &Config,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        let url = database::url(&data, config)?;
+        let store =
+            Store::open(url.reveal()).await.map_err(|error| Failure::from(callgate_control::Error::from(error)))?;
+        database::remember(&data, config)?;
+        let vault = Vault::load(config.keys(&data)).await?;
+        let tokens = TokenKey::new(data.key("token")?);
+        let parts = Parts {
+            store,
+            vault,
+            changes: Arc::new(records.clone()),
+            upstreams: Arc::new(Asking::new(environment.clone())),
+            tokens,
+            clock: moment::now,
+        };
+        let store = parts.store.clone();
+        let control = Control::open(parts).await?;
+        control.keep(records.journal());
+        control.announce(&data.last_url());
+        let first_link = first_use(&control, &data).await?;
+        let archiver = Archiver::new(data.clone(), store);
+        let router = api::router(control.clone()).layer(Extension(Archives(Arc::new(archiver))));
+        Ok(Self { control, router, data, first_link, lock: Mutex::new(lock) })
+    }
+
+    /// Says where this process serves HTTP: for URLs in answers, and for the message that a second process gets.
+    pub(crate) fn announce(&self, url: &str) {
+        self.control.announce(url);
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only a message would be poorer for it.
+        drop(lock.announce(Some(url)));
+    }
 }
 
 impl Owner {
@@ -39,7 +110,7 @@ impl Owner {
         data: DataDir,
         lock: Lock,
         config: &Config,
-        environment: Environment,
+        environment: &Environment,
     ) -> Result<Self, Failure> {
         let sync = if config.journal_on_disk { Sync::Disk } else { Sync::Process };
         let mut rebuild = Rebuild::new();
@@ -49,21 +120,31 @@ impl Owner {
         let counters: State = rebuild.finish(SystemClock.now());
         let digest = DigestKey::new(data.key("arguments")?);
         let decider = Decider::local(Arc::new(records.clone()), Arc::new(SystemClock), digest, counters);
-        let key = TokenKey::new(data.key("token")?);
+        let key = callgate_proxy::TokenKey::new(data.key("token")?);
         let seal = SealKey::derive(&key);
-        let (publisher, snapshots, notices) = Publisher::new(key, config);
         let socket = Socket::bind(&data)?;
-        let log = Arc::new(records.clone());
-        let admin = Arc::new(Admin::open(data, lock, environment, log, Some(publisher))?);
-        admin.publish().await;
-        Ok(Self { admin, decider, records, snapshots, seal, socket, notices })
+        let mut standby = Standby::with(data, lock, records.clone(), config, environment).await?;
+        let (maker, snapshots, in_force) = Maker::new(key, standby.control.configuration(), environment.clone());
+        standby.router = in_force.clone().before_answers(standby.router);
+        Ok(Self { standby, decider, records, snapshots, maker, in_force, seal, socket })
     }
 }
 
-/// The record of changes for a command that works on the data directory itself.
-pub(crate) fn change_log(data: &DataDir) -> Result<Arc<dyn ChangeLog>, Failure> {
-    let journal = Journal::open(&data.journal(), Options::default(), &mut |_| Ok(()));
-    Ok(Arc::new(JournalRecords::new(Arc::new(journal.map_err(|error| records::failure(&error))?))))
+/// Makes what a fresh database needs, and takes over what an earlier version left; gives the first admin's link.
+async fn first_use(control: &Control, data: &DataDir) -> Result<Option<Secret>, Failure> {
+    let Some(FirstUse { credential, link }) = control.first_use().await? else { return Ok(None) };
+    match legacy::find(data) {
+        None => data::replace(&data.admin_token(), format!("{}\n", credential.reveal()).as_bytes())?,
+        Some(path) => {
+            let mut notes = legacy::take_over(data, &path, control).await?;
+            // Before the files are put aside: a start that was cut off in between would make another credential.
+            control.first_use_done().await?;
+            notes.extend(legacy::put_aside(data, &path));
+            notes.iter().for_each(|note| output::note(note));
+        }
+    }
+    control.first_use_done().await?;
+    Ok(Some(link.path()))
 }
 
 fn replay(rebuild: &mut Rebuild, record: &Record<'_>) -> Result<(), Box<dyn Error + Send + std::marker::Sync>> {

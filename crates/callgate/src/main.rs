@@ -1,25 +1,30 @@
 //! Callgate's command line: reads the process's arguments and environment, once, and hands them on.
 
-mod admin;
+mod api;
+mod backup;
 mod cli;
 mod client;
+mod clients;
 mod commands;
 mod config;
 mod data;
+mod database;
 mod demo;
-mod document;
 mod environment;
 mod failure;
 mod gateway;
+mod legacy;
 mod moment;
 mod output;
-mod publish;
+mod policy_file;
 mod records;
 mod reference;
 mod settings;
+mod snapshots;
 mod socket;
-mod state;
+mod target;
 mod tool_list;
+mod upstreams;
 mod watch;
 
 use std::process::ExitCode;

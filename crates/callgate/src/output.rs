@@ -57,6 +57,39 @@ pub(crate) fn table_text(headings: &[&str], rows: &[Vec<String>]) -> String {
     lines.join("\n")
 }
 
+/// How far long work is, on a terminal; nothing in a pipe.
+pub(crate) struct Progress {
+    unit: &'static str,
+    shown: Option<std::time::Instant>,
+    terminal: bool,
+}
+
+impl Progress {
+    /// Work that is counted in this unit.
+    pub(crate) fn of(unit: &'static str) -> Self {
+        let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        Self { unit, shown: None, terminal }
+    }
+
+    /// So much is done.
+    pub(crate) fn at(&mut self, done: u64) {
+        let recent = self.shown.is_some_and(|then| then.elapsed() < std::time::Duration::from_millis(100));
+        if self.terminal && !recent {
+            self.shown = Some(std::time::Instant::now());
+            drop(write!(std::io::stderr().lock(), "\r{done} {}", self.unit));
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            // Takes the line away again.
+            drop(write!(std::io::stderr().lock(), "\r\x1b[K"));
+        }
+    }
+}
+
 /// Text from servers and clients must not steer a terminal.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()

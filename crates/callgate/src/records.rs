@@ -1,8 +1,7 @@
 //! The journal as the decider, the data plane and the operations see it.
 
-use crate::admin::ChangeLog;
 use crate::failure::Failure;
-use crate::state::Change;
+use callgate_control::ChangeLog;
 use callgate_decision::{RecordError, Records, Ticket};
 use callgate_journal::{Journal, JournalError, Kind};
 use callgate_policy::Timestamp;
@@ -20,6 +19,11 @@ impl JournalRecords {
     /// The adapter of an open journal.
     pub(crate) fn new(journal: Arc<Journal>) -> Self {
         Self { journal }
+    }
+
+    /// The journal itself.
+    pub(crate) fn journal(&self) -> Arc<Journal> {
+        Arc::clone(&self.journal)
     }
 
     fn append(
@@ -53,6 +57,15 @@ impl Records for JournalRecords {
         self.append(Kind::Outcome, now, body, checkpoint)
     }
 
+    fn append_withheld(
+        &self,
+        now: Timestamp,
+        body: &[u8],
+        checkpoint: &mut dyn FnMut() -> Vec<u8>,
+    ) -> Result<Ticket, RecordError> {
+        self.append(Kind::Withheld, now, body, checkpoint)
+    }
+
     fn poll_written(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Result<(), RecordError>> {
         let ticket = callgate_journal::Ticket(ticket.0);
         self.journal.poll_written(ticket, cx).map_err(|error| record_error(&error))
@@ -60,12 +73,9 @@ impl Records for JournalRecords {
 }
 
 impl ChangeLog for JournalRecords {
-    fn append_change(&self, change: &Change) -> Result<(), Failure> {
-        let body = serde_json::to_vec(change).map_err(|error| {
-            Failure::cannot_run("CG3014", format!("the change can't be recorded: {error}"), "nothing was changed")
-        })?;
-        let written = self.journal.append_plain(change.at, Kind::Change, &body);
-        written.and_then(|ticket| self.journal.wait_written(ticket)).map_err(|error| failure(&error))
+    fn append_change(&self, at: i64, body: &[u8]) -> Result<(), String> {
+        let written = self.journal.append_plain(at, Kind::Change, body);
+        written.and_then(|ticket| self.journal.wait_written(ticket)).map_err(|error| error.to_string())
     }
 }
 

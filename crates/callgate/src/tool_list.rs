@@ -3,6 +3,7 @@
 use crate::cli::ToolsSource;
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::target::Typed;
 use callgate_catalog::Tool;
 use callgate_policy::Definition;
 use std::path::Path;
@@ -15,10 +16,13 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     } else {
         std::fs::read(path)
     };
-    read.map_err(|error| {
-        let message = format!("can't read `{}`: {error}", path.display());
-        Failure::cannot_run("CG3050", message, "name a file that this user can read, or `-` for standard input")
-    })
+    read.map_err(|error| unreadable(path, &error))
+}
+
+/// The failure of a file that can't be read.
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    let message = format!("can't read `{}`: {error}", path.display());
+    Failure::cannot_run("CG3050", message, "name a file that this user can read, or `-` for standard input")
 }
 
 /// A `tools/list` answer from where the options say.
@@ -26,8 +30,8 @@ pub(crate) fn fetch(source: &ToolsSource, environment: &Environment) -> Result<V
     if let Some(path) = &source.tools {
         return read_file(path);
     }
-    let command = source.command.clone();
-    let target = crate::commands::target(source.url.clone(), &source.header, &[], Vec::new(), None, command)?;
+    let (url, headers, command) = (source.url.clone(), source.header.clone(), source.command.clone());
+    let target = Typed { url, headers, command, ..Typed::default() }.target()?;
     let list = crate::commands::runtime()?.block_on(crate::client::tools(&target, environment))?;
     Ok(list.get().as_bytes().to_vec())
 }

@@ -50,20 +50,17 @@ pub(crate) enum PolicyCommand {
     /// Publish a policy: it applies to the next call of every grant that it is attached to
     ///
     /// A policy with errors or failing tests is not published.
-    #[command(after_help = "Example:\n  callgate policy publish policy.json --server kernel")]
+    #[command(after_help = "Examples:\n  callgate policy publish policy.json --server kernel\n  \
+        callgate policy publish policy.json --server kernel --expect 4\n  \
+        callgate policy publish company.json --baseline")]
     Publish {
         /// The policy; `-` reads standard input
         file: PathBuf,
-        /// The server that it is for
-        #[arg(long, value_name = "NAME")]
-        server: String,
-        /// The policy's name among those of the server
-        #[arg(long, value_name = "NAME", default_value = "default")]
-        name: String,
+        /// Only where this version is in force: nobody published meanwhile
+        #[arg(long, value_name = "VERSION")]
+        expect: Option<u32>,
         #[command(flatten)]
-        data: DataArgs,
-        #[command(flatten)]
-        json: JsonArgs,
+        policy: FleetPolicyArgs,
     },
     /// List the published policies
     #[command(after_help = "Example:\n  callgate policy list --server kernel")]
@@ -76,37 +73,57 @@ pub(crate) enum PolicyCommand {
         #[command(flatten)]
         json: JsonArgs,
     },
+    /// Print a published policy as it was published
+    #[command(after_help = "Example:\n  callgate policy show --server kernel --version 3 > policy.json")]
+    Show {
+        /// The version [default: the one in force]
+        #[arg(long, value_name = "VERSION")]
+        version: Option<u32>,
+        #[command(flatten)]
+        policy: FleetPolicyArgs,
+    },
     /// List the versions of a policy, newest first
     #[command(after_help = "Example:\n  callgate policy history --server kernel")]
     History {
-        /// The server
-        #[arg(long, value_name = "NAME")]
-        server: String,
-        /// The policy's name
-        #[arg(long, value_name = "NAME", default_value = "default")]
-        name: String,
         #[command(flatten)]
-        data: DataArgs,
-        #[command(flatten)]
-        json: JsonArgs,
+        policy: FleetPolicyArgs,
     },
     /// Publish an earlier version again, as a new version
     #[command(after_help = "Example:\n  callgate policy rollback --server kernel --to 3")]
     Rollback {
-        /// The server
-        #[arg(long, value_name = "NAME")]
-        server: String,
-        /// The policy's name
-        #[arg(long, value_name = "NAME", default_value = "default")]
-        name: String,
         /// The version to go back to [default: the one before the current]
         #[arg(long, value_name = "VERSION")]
         to: Option<u32>,
         #[command(flatten)]
-        data: DataArgs,
-        #[command(flatten)]
-        json: JsonArgs,
+        policy: FleetPolicyArgs,
     },
+    /// Delete a policy, with all of its versions
+    #[command(after_help = "Example:\n  callgate policy delete --server kernel --name readonly")]
+    Delete {
+        /// Also where grants carry it: they are denied everything from then on
+        #[arg(long, conflicts_with = "baseline")]
+        detach: bool,
+        #[command(flatten)]
+        policy: FleetPolicyArgs,
+    },
+}
+
+/// Which published policy.
+#[derive(Debug, Args)]
+pub(crate) struct FleetPolicyArgs {
+    /// The server that it is for
+    #[arg(long, value_name = "NAME", required_unless_present = "baseline", conflicts_with = "baseline")]
+    pub server: Option<String>,
+    /// The baseline of the whole organisation: of it and a server's policy the stricter wins
+    #[arg(long)]
+    pub baseline: bool,
+    /// The policy's name among those of the server
+    #[arg(long, value_name = "NAME", default_value = "default", conflicts_with = "baseline")]
+    pub name: String,
+    #[command(flatten)]
+    pub data: DataArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 /// What to explain.

@@ -1,7 +1,6 @@
 //! The grammar of the commands that serve: `up`, `wrap` and `bridge`.
 
 use super::DataArgs;
-use crate::settings::Era;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -46,8 +45,8 @@ pub(crate) struct WrapArgs {
     #[arg(long, value_name = "K: V", requires = "url")]
     pub header: Vec<String>,
     /// The era of the protocol that the server speaks [default: auto]
-    #[arg(long, value_enum, hide_possible_values = true, value_name = "auto|legacy|modern")]
-    pub era: Option<Era>,
+    #[arg(long, value_parser = ["auto", "legacy", "modern"], hide_possible_values = true, value_name = "auto|legacy|modern")]
+    pub era: Option<String>,
     #[command(flatten)]
     pub data: DataArgs,
     /// The server's command and its arguments

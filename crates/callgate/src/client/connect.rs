@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// Connects to one host.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     host: String,
     port: u16,
     tls: Option<TlsConnector>,
@@ -22,7 +22,7 @@ pub(super) struct Connector {
 
 impl Connector {
     /// For the host of this URL. Certificates are read only where TLS is spoken: they take time and memory.
-    pub(super) fn new(uri: &Uri) -> Result<Self, ClientError> {
+    pub(crate) fn new(uri: &Uri) -> Result<Self, ClientError> {
         let tls = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
@@ -30,7 +30,7 @@ impl Connector {
     }
 
     /// Sends one request on a connection of its own.
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
         let place = format!("{}:{}", self.host, self.port);
         let failed = |error: std::io::Error| ClientError::Connection(format!("can't connect to {place}: {error}"));
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(failed)?;
@@ -40,7 +40,8 @@ impl Connector {
     }
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError>
+/// Sends one request on a connection that stands, and gives the head of its answer.
+pub(crate) async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

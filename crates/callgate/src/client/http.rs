@@ -3,6 +3,7 @@
 use super::connect::Connector;
 use super::{ClientError, MAX_MESSAGE, MODERN, answer_to};
 use bytes::Bytes;
+use callgate_control::Secret;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
@@ -24,12 +25,12 @@ pub(crate) struct HttpClient {
 
 impl HttpClient {
     /// A client of this endpoint that sends these headers.
-    pub(crate) fn new(url: &str, headers: &BTreeMap<String, String>) -> Result<Self, ClientError> {
+    pub(crate) fn new(url: &str, headers: &BTreeMap<String, Secret>) -> Result<Self, ClientError> {
         let mut parsed = Vec::new();
         for (name, value) in headers {
             let wrong = || ClientError::Connection(format!("the header `{name}` can't be sent"));
             let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
-            let mut value = HeaderValue::from_str(value).map_err(|_| wrong())?;
+            let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| wrong())?;
             value.set_sensitive(true);
             parsed.push((key, value));
         }
@@ -50,7 +51,7 @@ impl HttpClient {
 
     /// A client of this endpoint with this bearer token.
     pub(crate) fn with_token(url: &str, token: &str) -> Result<Self, ClientError> {
-        let headers = BTreeMap::from([(AUTHORIZATION.to_string(), format!("Bearer {token}"))]);
+        let headers = BTreeMap::from([(AUTHORIZATION.to_string(), Secret::new(format!("Bearer {token}")))]);
         Self::new(url, &headers)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{ClientError, MAX_MESSAGE, Message, answer_to};
 use crate::environment::Environment;
-use crate::state::Target;
+use callgate_control::Target;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::process::Stdio;
@@ -32,7 +32,11 @@ impl StdioClient {
                 child.env(name, value);
             }
         }
-        child.envs(env).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        child
+            .envs(env.iter().map(|(name, value)| (name, value.reveal())))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
         if let Some(directory) = cwd {
             child.current_dir(directory);
         }

@@ -1,96 +1,116 @@
-//! Where the fleet's operations happen: in the running gateway, or on the data directory when none runs.
+//! What the fleet's commands share: the gateway that they are about, and how its answers are shown.
 
-use crate::admin::{Admin, Op, Reply};
+use crate::api::{Api, Place, Reply, Request};
 use crate::cli::DataArgs;
-use crate::data::{self, Claim, DataDir};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::gateway;
-use crate::{output, socket};
+use crate::output;
+use axum::body::Body;
+use hyper::Response;
 use serde_json::Value;
-use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
 
-/// How long a starting or ending process may hold the directory without answering.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Does one operation, and tells the operator its notes.
-pub(super) fn operate(args: &DataArgs, environment: &Environment, op: Op) -> Result<Reply, Failure> {
-    let path = data::resolve(args.data.as_deref(), environment)?;
-    let data = if op.changes() { DataDir::open(&path)? } else { DataDir::existing(&path)? };
-    let reply = super::runtime()?.block_on(reach(&data, environment, op))?;
-    for note in &reply.notes {
-        output::note(note);
-    }
-    Ok(reply)
+/// The gateway that a command is about, for as long as the command runs.
+pub(super) struct Fleet {
+    url: String,
+    // Before the runtime: what it holds may end tasks when it goes.
+    api: Api,
+    runtime: Runtime,
 }
 
-async fn reach(data: &DataDir, environment: &Environment, op: Op) -> Result<Reply, Failure> {
-    let begin = Instant::now();
-    loop {
-        match data.claim()? {
-            Claim::Ours(lock) => {
-                let log = gateway::change_log(data)?;
-                let admin = Admin::open(data.clone(), lock, environment.clone(), log, None)?;
-                let credential = credential(data, environment, &op)?;
-                return admin.execute(op, credential.as_deref()).await;
-            }
-            Claim::Theirs(owner) => {
-                let credential = credential(data, environment, &op)?;
-                if let Some(reply) = socket::request(data, op.clone(), credential).await? {
-                    return Ok(reply);
-                }
-                // Starting, ending, or another command: it is about to answer or to let go.
-                if begin.elapsed() > PATIENCE {
-                    let pid = owner.pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-                    let message = format!("{pid} holds `{}` and does not answer", data.root().display());
-                    return Err(Failure::cannot_run("CG3032", message, "look at its output, or end it"));
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
+impl Fleet {
+    /// Reaches the gateway that the options and the environment name, for commands that only read.
+    pub(super) fn reading(args: &DataArgs, environment: &Environment) -> Result<Self, Failure> {
+        Self::at(Place::of(args, environment, false)?, environment)
     }
-}
 
-/// What was set for scripts, else what the first use of the directory left.
-fn credential(data: &DataDir, environment: &Environment, op: &Op) -> Result<Option<String>, Failure> {
-    if !op.changes() {
-        return Ok(None);
+    /// The same for commands that change something: they may be the first use of a data directory.
+    pub(super) fn changing(args: &DataArgs, environment: &Environment) -> Result<Self, Failure> {
+        Self::at(Place::of(args, environment, true)?, environment)
     }
-    if let Some(token) = environment.text("CALLGATE_TOKEN") {
-        return Ok(Some(token.to_owned()));
+
+    /// Reaches the gateway at a place.
+    pub(super) fn at(place: Place, environment: &Environment) -> Result<Self, Failure> {
+        let runtime = super::runtime()?;
+        let url = place.address();
+        let api = runtime.block_on(Api::open(place, environment))?;
+        Ok(Self { url, api, runtime })
     }
-    let path = data.admin_token();
-    match std::fs::read_to_string(&path) {
-        Ok(token) => {
-            output::note(&admin_token_remains(&path));
-            Ok(Some(token.trim().to_owned()))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => {
-            let message = format!("can't read `{}`: {error}", path.display());
-            Err(Failure::cannot_run("CG3010", message, "give this user the right to read it, or set `CALLGATE_TOKEN`"))
-        }
+
+    /// Where the gateway serves, or did last.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Sends a request, and tells the operator the notes of its answer.
+    pub(super) fn send(&self, request: Request) -> Result<Reply, Failure> {
+        let reply = self.runtime.block_on(self.api.send(request))?;
+        note(&reply.tree());
+        Ok(reply)
+    }
+
+    /// Sends a request whose answer is read piece by piece.
+    pub(super) fn exchange(&self, request: Request) -> Result<Response<Body>, Failure> {
+        self.runtime.block_on(self.api.exchange(request))
+    }
+
+    /// All entries of a list.
+    pub(super) fn list(&self, request: Request) -> Result<Vec<Value>, Failure> {
+        self.runtime.block_on(self.api.list(request))
+    }
+
+    /// Waits for something on the command's own runtime.
+    pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
     }
 }
 
-/// The warning that stays until the credential is out of the agents' reach.
-pub(super) fn admin_token_remains(path: &std::path::Path) -> String {
-    format!(
-        "warning: every program of this user can read the admin credential `{}`; after set-up, keep it elsewhere and remove the file",
-        path.display()
-    )
+/// What an answer wants the operator to know beside it.
+fn note(answer: &Value) {
+    for note in answer.get("notes").map(rows).unwrap_or_default() {
+        output::note(&cell_text(note));
+    }
+}
+
+/// The answer of a change: as JSON for scripts, else in a sentence.
+pub(super) fn show(answer: &Value, json: bool, sentence: &str) {
+    if json {
+        output::json(answer);
+    } else {
+        output::text(sentence);
+    }
+}
+
+/// The same without members that only the API has.
+pub(super) fn without(mut answer: Value, members: &[&str]) -> Value {
+    if let Some(object) = answer.as_object_mut() {
+        members.iter().for_each(|member| drop(object.remove(*member)));
+    }
+    answer
+}
+
+/// A list: as JSON for scripts, else as a table of these members.
+pub(super) fn table(list: Vec<Value>, json: bool, columns: &[(&str, &str)]) {
+    if json {
+        output::json(&list);
+        return;
+    }
+    let headings: Vec<&str> = columns.iter().map(|(heading, _)| *heading).collect();
+    let row = |entry: &Value| columns.iter().map(|(_, key)| cell(entry, key)).collect();
+    output::table(&headings, &list.iter().map(row).collect::<Vec<Vec<String>>>());
 }
 
 /// A member's text, empty where it has none.
 pub(super) fn cell(row: &Value, key: &str) -> String {
-    match row.get(key) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) => {
-            let texts = items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
-            texts.collect::<Vec<_>>().join(", ")
-        }
-        Some(other) => other.to_string(),
+    row.get(key).map(cell_text).unwrap_or_default()
+}
+
+fn cell_text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(cell_text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
     }
 }
 
@@ -106,17 +126,6 @@ pub(super) fn pair(option: &str, text: &str) -> Result<(String, String), Failure
         _ => {
             let message = format!("`{option}`: it should be `KEY=VALUE`");
             Err(Failure::cannot_run("CG3051", message, format!("for example `{option} MODE=quiet`")))
-        }
-    }
-}
-
-/// A header such as `Name: value`. The value is never repeated: it is often secret.
-pub(super) fn header(text: &str) -> Result<(String, String), Failure> {
-    match text.split_once(':') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
-        _ => {
-            let message = "`--header`: it should be `Name: value`";
-            Err(Failure::cannot_run("CG3051", message, "for example `--header 'Authorization: Bearer …'`"))
         }
     }
 }

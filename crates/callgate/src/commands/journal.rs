@@ -1,16 +1,38 @@
-//! `callgate journal`: prove that the journal is consistent.
+//! `callgate journal`: prove that the journal is consistent, hand it on, delete what is old.
 
-use crate::cli::JournalCommand;
+use super::fleet::Fleet;
+use crate::api::{Request, path};
+use crate::cli::{DataArgs, JournalCommand, JsonArgs};
 use crate::data::{self, DataDir};
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
-use crate::{output, records};
+use crate::{moment, output, records};
 use callgate_journal::{Checkpoint, Completeness, Report};
 use serde_json::json;
+use std::path::{Path, PathBuf};
+
+mod export;
 
 /// Runs a `journal` command.
 pub(super) fn run(command: JournalCommand, environment: &Environment) -> Result<Exit, Failure> {
-    let JournalCommand::Verify { directory, expect, data, json } = command;
+    match command {
+        JournalCommand::Verify { directory, expect, data, json } => {
+            verify(&directory_of(directory, &data, environment)?, expect, json)
+        }
+        JournalCommand::Export(args) => export::run(args, environment),
+        JournalCommand::Prune { before, dry_run, data, json } => prune(&before, dry_run, &data, json, environment),
+    }
+}
+
+/// The journal that a command is about.
+fn directory_of(given: Option<PathBuf>, data: &DataArgs, environment: &Environment) -> Result<PathBuf, Failure> {
+    match given {
+        Some(directory) => Ok(directory),
+        None => Ok(DataDir::existing(&data::resolve(data.data.as_deref(), environment)?)?.journal()),
+    }
+}
+
+fn verify(directory: &Path, expect: Option<String>, json: JsonArgs) -> Result<Exit, Failure> {
     let expect = expect.map(|text| text.parse::<Checkpoint>()).transpose().map_err(|error| {
         Failure::cannot_run(
             "CG3051",
@@ -18,17 +40,40 @@ pub(super) fn run(command: JournalCommand, environment: &Environment) -> Result<
             "give the `head` that an earlier verification printed",
         )
     })?;
-    let directory = match directory {
-        Some(directory) => directory,
-        None => DataDir::existing(&data::resolve(data.data.as_deref(), environment)?)?.journal(),
-    };
-    let report = callgate_journal::verify(&directory, expect.as_ref()).map_err(|error| records::failure(&error))?;
+    let report = callgate_journal::verify(directory, expect.as_ref()).map_err(|error| records::failure(&error))?;
     if json.json {
         output::json(&as_json(&report));
     } else {
         output::text(&as_text(&report));
     }
     Ok(if report.is_ok() { Exit::Yes } else { Exit::No })
+}
+
+fn prune(
+    before: &str,
+    dry_run: bool,
+    data: &DataArgs,
+    json: JsonArgs,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
+    // Said here, so that the message names the option.
+    moment::since("--before", before, moment::now())?;
+    let body = json!({ "before": before, "dry_run": dry_run });
+    let request = Request::post(path(&["journal", "prune"], &[]), &body).privileged();
+    let answer = Fleet::changing(data, environment)?.send(request)?.tree();
+    let number = |name: &str| answer.get(name).and_then(serde_json::Value::as_u64).unwrap_or_default();
+    let text = match number("segments") {
+        0 => "nothing is old enough: whole segments are deleted, and the last one stays".to_owned(),
+        segments => format!(
+            "{} {segments} segments, records {} to {}, {} bytes",
+            if dry_run { "would delete" } else { "deleted" },
+            number("first"),
+            number("last"),
+            number("bytes"),
+        ),
+    };
+    super::fleet::show(&answer, json.json, &text);
+    Ok(Exit::Yes)
 }
 
 fn as_json(report: &Report) -> serde_json::Value {

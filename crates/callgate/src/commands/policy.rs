@@ -29,16 +29,12 @@ pub(super) fn run(command: PolicyCommand, environment: &Environment) -> Result<E
             output::text(&callgate_policy::schema());
             Ok(Exit::Yes)
         }
-        PolicyCommand::Publish { file, server, name, data, json } => {
-            publish::publish(&file, server, name, &data, json.json, environment)
-        }
-        PolicyCommand::List { server, data, json } => publish::list(server, &data, json.json, environment),
-        PolicyCommand::History { server, name, data, json } => {
-            publish::history(server, name, &data, json.json, environment)
-        }
-        PolicyCommand::Rollback { server, name, to, data, json } => {
-            publish::rollback((server, name, to), &data, json.json, environment)
-        }
+        PolicyCommand::Publish { file, expect, policy } => publish::publish(&file, expect, &policy, environment),
+        PolicyCommand::List { server, data, json } => publish::list(server.as_deref(), &data, json.json, environment),
+        PolicyCommand::Show { version, policy } => publish::document(version, &policy, environment),
+        PolicyCommand::History { policy } => publish::history(&policy, environment),
+        PolicyCommand::Rollback { to, policy } => publish::rollback(to, &policy, environment),
+        PolicyCommand::Delete { detach, policy } => publish::delete(detach, &policy, environment),
     }
 }
 

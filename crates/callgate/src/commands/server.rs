@@ -1,58 +1,117 @@
-//! `callgate server`: register servers, look at them, remove them.
+//! `callgate server`: register servers, look at them, change and remove them.
 
-use super::fleet::{cell, header, operate, pair, rows};
-use crate::admin::{Op, Reply};
-use crate::cli::{JsonArgs, ServerCommand};
+use super::fleet::{Fleet, cell, rows, show, without};
+use crate::api::{Request, path};
+use crate::cli::{ServerCommand, ServerEditArgs};
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
 use crate::output;
-use crate::settings::Settings;
-use crate::state::Target;
-use serde_json::Value;
+use crate::target::{self, Typed};
+use callgate_control::settings::Settings;
+use hyper::Method;
+use serde_json::{Map, Value, json};
 
 /// Runs a `server` command.
 pub(super) fn run(command: ServerCommand, environment: &Environment) -> Result<Exit, Failure> {
-    let (reply, json, show): (Reply, JsonArgs, fn(&Value)) = match command {
+    match command {
         ServerCommand::Add { name, url, header, env, env_from, cwd, settings, data, json, command } => {
-            let settings = Settings::of_options(*settings)?;
-            let target = target(url, &header, &env, env_from, cwd, command)?;
-            (operate(&data, environment, Op::ServerAdd { name, target, settings })?, json, added)
+            let settings = settings.read()?;
+            let target = Typed { url, headers: header, env, env_from, cwd, command }.target()?;
+            let body = json!({ "name": name, "target": target::body(&target), "settings": settings });
+            let server = Fleet::changing(&data, environment)?.send(Request::post(path(&["servers"], &[]), &body))?;
+            let server = server.tree();
+            let done = format!("registered `{}` at {}", cell(&server, "name"), cell(&server, "url"));
+            show(&server, json.json, &done);
         }
-        ServerCommand::List { data, json } => (operate(&data, environment, Op::ServerList {})?, json, list),
+        ServerCommand::Edit(args) => edit(*args, environment)?,
+        ServerCommand::Credentials { name, header, env, none: _, data, json } => {
+            let body = if env.is_empty() {
+                json!({ "headers": target::revealed(&target::headers(&header)?) })
+            } else {
+                json!({ "env": target::revealed(&target::variables(&env)?) })
+            };
+            let request = Request::of(Method::PUT, path(&["servers", &name, "credentials"], &[]), Some(&body)).at("*");
+            let server = Fleet::changing(&data, environment)?.send(request)?.tree();
+            show(&server, json.json, &format!("`{name}` gets the new credentials from the next call"));
+        }
+        ServerCommand::List { data, json } => {
+            let servers = Fleet::reading(&data, environment)?.list(Request::get(path(&["servers"], &[])))?;
+            list(servers, json.json);
+        }
+        ServerCommand::Import(args) => return super::import::run(args, environment),
         ServerCommand::Show { name, data, json } => {
-            (operate(&data, environment, Op::ServerShow { name })?, json, show_one)
+            let request = Request::get(path(&["servers", &name], &[]));
+            let server = Fleet::reading(&data, environment)?.send(request)?.tree();
+            if json.json { output::json(&server) } else { show_one(&server) }
         }
         ServerCommand::Tools { name, data, json } => {
-            (operate(&data, environment, Op::ServerTools { name })?, json, tools)
+            let request = Request::get(path(&["servers", &name, "tools"], &[]));
+            let tools = Fleet::reading(&data, environment)?.send(request)?;
+            match json.json {
+                // As the server wrote it, for whoever compares.
+                true => output::text(tools.value.get()),
+                false => show_tools(&tools.tree()),
+            }
         }
         ServerCommand::Remove { name, data, json } => {
-            (operate(&data, environment, Op::ServerRemove { name })?, json, removed)
+            Fleet::changing(&data, environment)?.send(Request::delete(path(&["servers", &name], &[])))?;
+            show(&json!({ "removed": name }), json.json, &format!("removed `{name}`, its policies and its grants"));
         }
-    };
-    match json.json {
-        // As the server wrote it, for whoever compares.
-        true => output::text(reply.value.get()),
-        false => show(&reply.tree()),
     }
     Ok(Exit::Yes)
 }
 
-fn added(server: &Value) {
-    output::text(&format!("registered `{}` at {}", cell(server, "name"), cell(server, "url")));
+fn edit(args: ServerEditArgs, environment: &Environment) -> Result<(), Failure> {
+    let ServerEditArgs { name, url, env_from, cwd, settings, data, json, command } = args;
+    let mut changes = Map::new();
+    if url.is_some() || !command.is_empty() {
+        let target = Typed { url, env_from, cwd, command, ..Typed::default() }.target()?;
+        changes.insert("target".to_owned(), without(target::body(&target), &["headers", "env"]));
+    }
+    let settings = settings.read()?;
+    let fleet = Fleet::changing(&data, environment)?;
+    let place = path(&["servers", &name], &[]);
+    let before = fleet.send(Request::get(place.clone()))?;
+    if settings != Settings::default() {
+        changes.insert("settings".to_owned(), chosen(&before.tree(), &settings));
+    }
+    if changes.is_empty() {
+        let message = "there is nothing to change";
+        return Err(Failure::cannot_run("CG3051", message, "name what: `callgate server edit --help`"));
+    }
+    // Only if it is still what the settings were taken from.
+    let request = Request::of(Method::PATCH, place, Some(&Value::Object(changes)));
+    let server = fleet.send(request.at(before.revision.as_deref().unwrap_or("*")))?.tree();
+    show(&server, json.json, &format!("`{}` is changed, from the next call on", cell(&server, "name")));
+    Ok(())
 }
 
-fn removed(answer: &Value) {
-    output::text(&format!("removed `{}`, its policies and its grants", cell(answer, "removed")));
+/// What was chosen for a server before, and what is chosen now: the API takes settings as a whole, and shows those that
+/// nobody chose, too.
+fn chosen(server: &Value, now: &Settings) -> Value {
+    let defaults = json!(Settings::default().complete());
+    let before = server.get("settings").and_then(Value::as_object).into_iter().flatten();
+    let mut all: Map<String, Value> = before
+        .filter(|(key, value)| defaults.get(key.as_str()) != Some(value))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    if let Value::Object(now) = json!(now) {
+        all.extend(now);
+    }
+    Value::Object(all)
 }
 
-fn list(servers: &Value) {
+fn list(servers: Vec<Value>, json: bool) {
+    if json {
+        return output::json(&servers);
+    }
     let row = |server: &Value| {
         let mut row = vec![cell(server, "name"), place(server)];
         row.extend(["policies", "grants", "url"].map(|key| cell(server, key)));
         row
     };
     let headings = ["NAME", "SERVER", "POLICIES", "GRANTS", "URL"];
-    output::table(&headings, &rows(servers).iter().map(row).collect::<Vec<_>>());
+    output::table(&headings, &servers.iter().map(row).collect::<Vec<_>>());
 }
 
 fn show_one(server: &Value) {
@@ -64,47 +123,14 @@ fn show_one(server: &Value) {
     output::table(&["NAME", &cell(server, "name")], &lines);
 }
 
-fn tools(answer: &Value) {
+fn show_tools(answer: &Value) {
     let tools = answer.get("tools").map(rows).unwrap_or_default();
     let row = |tool: &Value| vec![cell(tool, "name"), first_line(&cell(tool, "description"))];
     output::table(&["TOOL", "DESCRIPTION"], &tools.iter().map(row).collect::<Vec<_>>());
 }
 
-/// The server that options name: a URL with headers, or a command with variables.
-pub(crate) fn target(
-    url: Option<String>,
-    headers: &[String],
-    env: &[String],
-    env_from: Vec<String>,
-    cwd: Option<std::path::PathBuf>,
-    command: Vec<String>,
-) -> Result<Target, Failure> {
-    if let Some(url) = url {
-        if let Err(why) = crate::state::check_url(&url) {
-            let message = format!("`--url`: `{url}` {why}");
-            return Err(Failure::cannot_run("CG3040", message, "for example `https://mcp.example.com/mcp`"));
-        }
-        let headers = headers.iter().map(|text| header(text)).collect::<Result<_, _>>()?;
-        return Ok(Target::Url { url, headers });
-    }
-    let mut words = command.into_iter();
-    let program = words.next().unwrap_or_default();
-    let env = env.iter().map(|text| pair("--env", text)).collect::<Result<_, _>>()?;
-    // The gateway may run elsewhere: what was typed here is meant from here.
-    let cwd = match cwd {
-        None => None,
-        Some(path) => Some(std::path::absolute(&path).map_err(|error| {
-            let message = format!("`--cwd`: `{}`: {error}", path.display());
-            Failure::cannot_run("CG3051", message, "name a directory")
-        })?),
-    };
-    Ok(Target::Command { command: program, args: words.collect(), env, env_from, cwd })
-}
-
 fn place(server: &Value) -> String {
-    let Some(target) = server.get("target").filter(|target| !target.is_null()) else {
-        return "(declared in a configuration that isn't in use)".to_owned();
-    };
+    let Some(target) = server.get("target").filter(|target| !target.is_null()) else { return String::new() };
     match target.get("url") {
         Some(_) => cell(target, "url"),
         None => {
@@ -124,5 +150,19 @@ fn first_line(text: &str) -> String {
     match line.char_indices().nth(100) {
         Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
         None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_keeps_what_was_chosen_and_chooses_nothing_else() {
+        let settings = |value: Value| serde_json::from_value::<Settings>(value).unwrap();
+        let before = settings(json!({ "idle": "2m", "share": "grant", "era": "auto" })).complete();
+        let now = settings(json!({ "idle": "3m", "call_timeout": "1h" }));
+        let expected = json!({ "idle": "3m", "share": "grant", "call_timeout": "1h" });
+        assert_eq!(chosen(&json!({ "settings": before }), &now), expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::settings::RawSettings;
+use callgate_control::settings::RawSettings;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ pub(super) struct RawConfig {
     pub(super) trusted_proxy: Option<bool>,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
+    pub(super) database_url: Option<String>,
+    pub(super) secrets: Option<RawSecrets>,
     pub(super) journal: Option<RawJournal>,
     #[serde(default)]
     pub(super) servers: BTreeMap<String, RawServer>,
@@ -30,6 +32,16 @@ pub(super) struct RawConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawJournal {
     pub(super) sync: Option<String>,
+    pub(super) retention: Option<String>,
+}
+
+/// `[secrets]`: one of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSecrets {
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) key_env: Option<String>,
+    pub(super) key_command: Option<RawCommand>,
 }
 
 /// `[servers.NAME]`
@@ -120,7 +132,8 @@ impl RawCommand {
 }
 
 /// Variables that are not keys of the file.
-const OTHER_VARIABLES: &[&str] = &["CALLGATE_CONFIG", "CALLGATE_TOKEN", "CALLGATE_LOG"];
+const OTHER_VARIABLES: &[&str] =
+    &["CALLGATE_CONFIG", "CALLGATE_TOKEN", "CALLGATE_LOG", "CALLGATE_URL", "CALLGATE_ORGANISATION"];
 
 const VARIABLES: &[&str] = &[
     "CALLGATE_DATA",
@@ -130,8 +143,14 @@ const VARIABLES: &[&str] = &[
     "CALLGATE_TRUSTED_PROXY",
     "CALLGATE_TLS_CERT",
     "CALLGATE_TLS_KEY",
+    "CALLGATE_JOURNAL_RETENTION",
     "CALLGATE_JOURNAL_SYNC",
+    SECRETS_KEY,
+    "CALLGATE_SECRETS_KEY_FILE",
 ];
+
+/// Holds the keys themselves.
+const SECRETS_KEY: &str = "CALLGATE_SECRETS_KEY";
 
 /// Reads a configuration file.
 pub(super) fn read(path: &Path) -> Result<RawConfig, Failure> {
@@ -163,11 +182,23 @@ impl RawConfig {
         self.trusted_proxy = flag(environment, "CALLGATE_TRUSTED_PROXY")?.or(self.trusted_proxy);
         self.tls_cert = environment.path("CALLGATE_TLS_CERT").or(self.tls_cert);
         self.tls_key = environment.path("CALLGATE_TLS_KEY").or(self.tls_key);
-        if let Some(sync) = text("CALLGATE_JOURNAL_SYNC") {
-            self.journal = Some(RawJournal { sync: Some(sync) });
-        }
+        self.database_url = text("DATABASE_URL").or(self.database_url);
+        self.secrets = secrets(environment).or(self.secrets);
+        let journal = self.journal.unwrap_or_default();
+        let sync = text("CALLGATE_JOURNAL_SYNC").or(journal.sync);
+        let retention = text("CALLGATE_JOURNAL_RETENTION").or(journal.retention);
+        self.journal = Some(RawJournal { sync, retention });
         Ok(self)
     }
+}
+
+/// Where the environment says that keys come from.
+pub(super) fn secrets(environment: &Environment) -> Option<RawSecrets> {
+    if environment.text(SECRETS_KEY).is_some() {
+        return Some(RawSecrets { key_env: Some(SECRETS_KEY.to_owned()), ..RawSecrets::default() });
+    }
+    let key_file = environment.path("CALLGATE_SECRETS_KEY_FILE")?;
+    Some(RawSecrets { key_file: Some(key_file), ..RawSecrets::default() })
 }
 
 /// The closest of the known names, as a sentence; `None` where none is close.
@@ -191,7 +222,7 @@ fn flag(environment: &Environment, name: &str) -> Result<Option<bool>, Failure> 
 
 /// One message with line and column. The message of the parser names a wrong key and lists the right ones; that list
 /// becomes a suggestion.
-fn broken(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
+pub(super) fn broken(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let place = error.span().map_or_else(String::new, |span| {
         let (line, column) = callgate_json::line_column(text.as_bytes(), span.start);
         format!(":{line}:{column}")

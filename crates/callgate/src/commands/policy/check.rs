@@ -2,7 +2,8 @@
 
 use super::label;
 use crate::failure::{Exit, Failure};
-use crate::{document, output, tool_list};
+use crate::{output, tool_list};
+use callgate_control::document;
 use callgate_policy::suite::TestResult;
 use callgate_policy::{Policy, Problem, Problems, Severity, suite};
 use serde_json::{Value, json};

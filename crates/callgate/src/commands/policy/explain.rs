@@ -3,7 +3,8 @@
 use super::label;
 use crate::cli::ExplainArgs;
 use crate::failure::{Exit, Failure};
-use crate::{document, moment, output, tool_list};
+use crate::{moment, output, tool_list};
+use callgate_control::document;
 use callgate_policy::{Arguments, Charge, Decision, Mode, Outcome, Policy, Question, Stage, Timestamp, Unit};
 use serde_json::{Value, json};
 

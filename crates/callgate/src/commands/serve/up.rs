@@ -1,21 +1,24 @@
-//! `callgate up`: the MCP endpoints of every registered server.
+//! `callgate up`: the MCP endpoints of every registered server, and the admin API beside them.
 
-use super::{Ending, children, listen, runtime, start_logging};
+mod beside;
+mod declared;
+
+use super::{Ending, children, runtime, start_logging};
+use crate::api::admin_token_remains;
 use crate::cli::UpArgs;
-use crate::commands::fleet::admin_token_remains;
 use crate::config::Config;
 use crate::data::{self, DataDir, Lock};
 use crate::demo::Demo;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
-use crate::gateway::Owner;
+use crate::gateway::{Owner, Standby};
 use crate::output;
-use crate::watch::Watcher;
+use beside::Beside;
 use callgate_decision::SystemClock;
-use callgate_proxy::{Gate, GateParts, Options};
+use callgate_proxy::{Gate, GateParts, Listening, Options, ServerTls};
+use declared::{Declared, Sources};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use tokio::signal::unix::SignalKind;
 
 /// Serves until SIGINT or SIGTERM.
 pub(in crate::commands) fn up(args: UpArgs, environment: &Environment) -> Result<Exit, Failure> {
@@ -23,6 +26,7 @@ pub(in crate::commands) fn up(args: UpArgs, environment: &Environment) -> Result
     let demo = args.demo.then(|| Demo::prepare(args.data.data.as_deref())).transpose()?;
     let config = configuration(&args, environment, demo.is_some())?;
     check_exposure(&config)?;
+    let tls = certificate(&config)?;
     let path = match (&demo, args.data.data.as_deref().or(config.data.as_deref())) {
         (Some(demo), _) => demo.directory().to_owned(),
         (None, named) => data::resolve(named, environment)?,
@@ -34,124 +38,88 @@ pub(in crate::commands) fn up(args: UpArgs, environment: &Environment) -> Result
         Failure::cannot_run("CG3021", message, "choose another address with `--listen`, or end what uses it")
     })?;
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(&args, config, data, lock, listener, environment, demo));
+    let up = Up { args, config, tls, environment: environment.clone() };
+    let served = runtime.block_on(up.serve(data, lock, listener, demo));
     // What is blocked in the background must not hold up the end.
     runtime.shutdown_background();
     served
 }
 
-async fn serve(
-    args: &UpArgs,
+/// What was asked for.
+struct Up {
+    args: UpArgs,
     config: Config,
-    data: DataDir,
-    lock: Lock,
-    listener: TcpListener,
-    environment: &Environment,
-    demo: Option<Demo>,
-) -> Result<Exit, Failure> {
-    let mut ending = Ending::new()?;
-    let address = listener.local_addr().unwrap_or(config.listen);
-    let url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", reachable(address)));
-    let admin_token = data.admin_token();
-    let owner = Owner::take(data, lock, &config, environment.clone()).await?;
-    let Owner { admin, decider, records, snapshots, seal, socket, notices } = owner;
-    admin.announce(url.clone()).await;
-    for notice in notices {
-        output::note(&notice);
-    }
-    let options = options(&config, environment);
-    let refusals = Arc::new(records);
-    let clock = Arc::new(SystemClock);
-    let gate = Gate::new(GateParts { snapshots, decider: decider.clone(), clock, refusals, seal, options });
-    let operations = tokio::spawn(socket.serve(decider, Arc::clone(&admin)));
-    let upkeep = tokio::spawn(upkeep(Arc::clone(&admin), args.config.clone(), environment.clone(), demo.is_some()));
-    if admin_token.exists() && demo.is_none() {
-        output::note(&admin_token_remains(&admin_token));
-    }
-    // The listener has a queue already: from here on a connection waits at most for the accept.
-    output::announce(&format!("listening on http://{address}"));
-    let show = demo.map(|demo| tokio::spawn(demo.show(Arc::clone(&admin), url)));
-    let served = callgate_proxy::serve(listener, gate, ending.wait()).await;
-    upkeep.abort();
-    if let Some(show) = show {
-        // Its servers and its directory end with it.
-        show.abort();
-        drop(show.await);
-    }
-    operations.abort();
-    // The socket's file goes with its task.
-    drop(operations.await);
-    served
-        .map_err(|error| Failure::cannot_run("CG3021", error.to_string(), "choose another address with `--listen`"))?;
-    Ok(Exit::Yes)
-}
-
-/// Applies edits of policy files to the next call, and reads the configuration again on SIGHUP.
-async fn upkeep(
-    admin: Arc<crate::admin::Admin>,
-    config: Option<std::path::PathBuf>,
+    tls: Option<ServerTls>,
     environment: Environment,
-    demo: bool,
-) -> Result<(), Failure> {
-    let mut hangup = listen(SignalKind::hangup())?;
-    loop {
-        let mut files = Vec::new();
-        admin.with_publisher(|publisher| files = publisher.files()).await;
-        let mut watcher = watcher(&files);
-        // What was edited before the watcher was there.
-        reload(&admin).await;
-        loop {
-            tokio::select! {
-                changed = changed(&mut watcher) => {
-                    if let Err(error) = changed {
-                        output::note(&format!("warning: policy files are no longer watched: {error}; send SIGHUP to read them"));
-                        watcher = None;
-                    }
-                    reload(&admin).await;
-                }
-                _ = hangup.recv() => break,
-            }
+}
+
+impl Up {
+    async fn serve(
+        self,
+        data: DataDir,
+        lock: Lock,
+        listener: TcpListener,
+        demo: Option<Demo>,
+    ) -> Result<Exit, Failure> {
+        let Self { args, config, tls, environment } = self;
+        let mut ending = Ending::new()?;
+        let address = listener.local_addr().unwrap_or(config.listen);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", reachable(address)));
+        let owner = Owner::take(data, lock, &config, &environment).await?;
+        let Owner { standby, decider, records, snapshots, maker, in_force, seal, socket } = owner;
+        standby.announce(&url);
+        let maker = tokio::spawn(maker.follow());
+        let mut declared = Declared::new(standby.control.clone(), in_force, config.clone());
+        declared.declare().await?;
+        let options = options(&config, &environment);
+        let (refusals, clock) = (Arc::new(records), Arc::new(SystemClock));
+        let gate = Gate::new(GateParts { snapshots, decider: decider.clone(), clock, refusals, seal, options });
+        let beside = Arc::new(Beside::new(standby.router.clone(), config.trusted_proxy));
+        let mut listening = Listening::from(listener).with_elsewhere(beside);
+        if let Some(tls) = &tls {
+            listening = listening.with_tls(tls.clone());
         }
-        if demo {
-            continue;
+        let operations = tokio::spawn(socket.serve(decider, standby.router.clone()));
+        let configuration = (!args.demo).then_some((args.config, environment));
+        let indexing = tokio::spawn(standby.control.indexer(&standby.data.journal()).run());
+        let retention = tokio::spawn(standby.control.clone().retain(config.journal_retention));
+        let upkeep = tokio::spawn(declared.keep(Sources { configuration, tls }));
+        if demo.is_none() {
+            welcome(&standby, &url);
         }
-        match Config::load(config.as_deref(), &environment) {
-            Ok(config) => {
-                let mut notices = Vec::new();
-                admin.with_publisher(|publisher| notices = publisher.declare(&config)).await;
-                notices.push("the configuration was read again: servers, grants and policy files apply now, the rest at the next start".to_owned());
-                notices.iter().for_each(|notice| output::note(notice));
-            }
-            Err(failure) => output::note(&format!("error: {failure}\n  what was in force before stays in force")),
+        // The listener has a queue already: from here on a connection waits at most for the accept.
+        output::announce(&format!("listening on {scheme}://{address}"));
+        let show = demo.map(|demo| tokio::spawn(demo.show(standby.router.clone(), url)));
+        let served = callgate_proxy::serve(listening, gate, ending.wait()).await;
+        upkeep.abort();
+        maker.abort();
+        indexing.abort();
+        retention.abort();
+        if let Some(show) = show {
+            // Its servers and its directory end with it.
+            show.abort();
+            drop(show.await);
         }
+        operations.abort();
+        // The socket's file goes with its task.
+        drop(operations.await);
+        served.map_err(|error| {
+            Failure::cannot_run("CG3021", error.to_string(), "choose another address with `--listen`")
+        })?;
+        Ok(Exit::Yes)
     }
 }
 
-async fn reload(admin: &crate::admin::Admin) {
-    let mut notices = Vec::new();
-    admin.with_publisher(|publisher| notices = publisher.reload_files()).await;
-    notices.iter().for_each(|notice| output::note(notice));
-}
-
-fn watcher(files: &[std::path::PathBuf]) -> Option<Watcher> {
-    if files.is_empty() {
-        return None;
+/// What the operator has to do next, and what stays to be done.
+fn welcome(standby: &Standby, url: &str) {
+    if let Some(link) = &standby.first_link {
+        let message = format!("sign in as `admin`, once, within a day: {url}{}", link.reveal());
+        output::note(&format!("{message}\n  for a new link: `callgate member link admin`"));
     }
-    match Watcher::new(files) {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            output::note(&format!(
-                "warning: the policy files can't be watched: {error}; send SIGHUP to read them again"
-            ));
-            None
-        }
-    }
-}
-
-async fn changed(watcher: &mut Option<Watcher>) -> std::io::Result<()> {
-    match watcher {
-        Some(watcher) => watcher.changed().await,
-        None => std::future::pending().await,
+    let left = standby.data.admin_token();
+    if left.exists() {
+        output::note(&admin_token_remains(&left));
     }
 }
 
@@ -165,19 +133,22 @@ fn configuration(args: &UpArgs, environment: &Environment, demo: bool) -> Result
     Ok(config)
 }
 
+fn certificate(config: &Config) -> Result<Option<ServerTls>, Failure> {
+    let Some((chain, key)) = &config.tls else { return Ok(None) };
+    let opened = ServerTls::open(chain, key);
+    opened
+        .map(Some)
+        .map_err(|error| Failure::cannot_run(error.code(), error.to_string(), "put the matching pair in place"))
+}
+
 /// Tokens must not travel where others can read them, unless the operator says so.
 fn check_exposure(config: &Config) -> Result<(), Failure> {
-    if config.tls.is_some() {
-        let message = "`tls_cert` and `tls_key` are set, and this version can't end TLS itself";
-        let remedy = "put a proxy that ends TLS in front, set `trusted_proxy = true`, and remove the two keys";
-        return Err(Failure::cannot_run("CG3022", message, remedy));
-    }
-    if config.listen.ip().is_loopback() || config.insecure || config.trusted_proxy {
+    if config.listen.ip().is_loopback() || config.tls.is_some() || config.insecure || config.trusted_proxy {
         return Ok(());
     }
     let message = format!("{} is beyond loopback, and tokens would travel in the clear", config.listen);
-    let remedy =
-        "listen on 127.0.0.1; or set `trusted_proxy = true` where a proxy in front ends TLS; or pass `--insecure`";
+    let remedy = "listen on 127.0.0.1; or set `tls_cert` and `tls_key`; or set `trusted_proxy = true` where a proxy in \
+                  front ends TLS; or pass `--insecure`";
     Err(Failure::cannot_run("CG3020", message, remedy))
 }
 

@@ -8,11 +8,12 @@ use crate::data::{self, DataDir};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::output;
-use crate::publish::{self, PolicyFile};
-use crate::settings::{Settings, SettingsArgs};
-use crate::state::{self, ORGANISATION, Target};
+use crate::policy_file::PolicyFile;
+use crate::settings::{self, SettingsArgs};
+use crate::target::{self, Typed};
 use crate::watch::Watcher;
 use books::Books;
+use callgate_control::{Target, names};
 use callgate_decision::SystemClock;
 use callgate_policy::{Grant, GrantId, Organisation, ServerName};
 use callgate_proxy::{
@@ -26,6 +27,9 @@ use tokio::sync::watch;
 
 /// The one grant of a wrapped server: its id and its label.
 const GRANT: &str = "local";
+
+/// The organisation that it belongs to.
+const ORGANISATION: &str = "default";
 
 /// Serves standard input until it or the server ends, and passes the server's exit status on.
 pub(in crate::commands) fn wrap(args: WrapArgs, environment: &Environment) -> Result<ExitCode, Failure> {
@@ -49,32 +53,30 @@ struct Wrapped {
 
 impl Wrapped {
     fn prepare(args: &WrapArgs, environment: &Environment) -> Result<Self, Failure> {
-        let command = args.command.clone();
-        let target = crate::commands::target(args.url.clone(), &args.header, &[], Vec::new(), None, command)?;
+        let (url, headers, command) = (args.url.clone(), args.header.clone(), args.command.clone());
+        let target = Typed { url, headers, command, ..Typed::default() }.target()?;
         if let Target::Command { command, cwd, .. } = &target {
             check_program(command, cwd.as_deref(), environment)?;
         }
         let unnamed = |_| Failure::cannot_run("CG3040", "the fixed names can't be used", "");
-        // The file is opened under a name that is only good for messages: the document may give the real one.
-        let placeholder = ServerName::parse(GRANT).map_err(unnamed)?;
-        let (file, notice) = PolicyFile::open(placeholder, args.policy.clone());
+        let (file, notice) = PolicyFile::open(args.policy.clone());
         if let Some(notice) = notice {
             output::note(&notice);
         }
         let name = match &args.name {
-            Some(name) => state::server_name(name)?,
-            None => name_of(file.document_name(), &target.summary()).map_err(unnamed)?,
+            Some(name) => names::server_name(name)?,
+            None => name_of(file.document_name(), &target::summary(&target)).map_err(unnamed)?,
         };
-        let settings = Settings::of_options(SettingsArgs { era: args.era, ..SettingsArgs::default() })?;
+        let settings = SettingsArgs { era: args.era.clone(), ..SettingsArgs::default() }.read()?.complete();
         let server = ServerConfig {
             organisation: Organisation::parse(ORGANISATION).map_err(unnamed)?,
-            uuid: state::declared_uuid(name.as_str()).into(),
+            uuid: names::declared_uuid(name.as_str()).into(),
             name,
-            upstream: publish::upstream(&target, environment)?,
-            timeouts: settings.timeouts(),
-            era: settings.era(),
-            sharing: settings.sharing(),
-            limits: settings.limits(),
+            upstream: target::upstream(&target, environment)?,
+            timeouts: settings::timeouts(&settings),
+            era: settings::era(&settings),
+            sharing: settings::sharing(&settings),
+            limits: settings::limits(&settings),
         };
         let grant =
             Grant { id: GrantId::parse(GRANT).map_err(unnamed)?, label: GRANT.to_owned(), tags: BTreeMap::new() };
@@ -163,7 +165,7 @@ async fn follow_edits(
 
 /// The name that the document gives, else the last word of the command or the host of the URL, made usable.
 fn name_of(document: Option<&str>, place: &str) -> Result<ServerName, callgate_policy::NameError> {
-    if let Some(name) = document.and_then(|name| state::server_name(name).ok()) {
+    if let Some(name) = document.and_then(|name| names::server_name(name).ok()) {
         return Ok(name);
     }
     let host = place.split_once("://").and_then(|(_, rest)| rest.split(['/', ':', '?']).next());

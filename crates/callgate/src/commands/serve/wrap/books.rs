@@ -100,8 +100,13 @@ impl Books {
         loop {
             match seat {
                 Seat::Owner(owner) => {
-                    let Owner { admin, decider, socket, .. } = *owner;
-                    return socket.serve(decider, admin).await;
+                    let Owner { standby, decider, socket, maker, .. } = *owner;
+                    tokio::select! {
+                        () = socket.serve(decider, standby.router.clone()) => {}
+                        () = maker.follow() => {}
+                        () = standby.control.indexer(&data.journal()).run() => {}
+                    }
+                    return;
                 }
                 Seat::Guest(mut stream) => {
                     // Nothing is ever said on it: any end of the wait is the end of the owner.
@@ -139,7 +144,10 @@ async fn succeed(data: &DataDir, environment: &Environment) -> (Decider, Seat) {
 async fn attempt(data: &DataDir, environment: &Environment) -> Result<Option<(Decider, Seat)>, Failure> {
     match data.claim()? {
         Claim::Ours(lock) => {
-            let owner = Owner::take(data.clone(), lock, &Config::bare(), environment.clone()).await?;
+            let owner = {
+                let config = Config::of_directory(data, environment)?;
+                Owner::take(data.clone(), lock, &config, environment).await?
+            };
             Ok(Some((owner.decider.clone(), Seat::Owner(Box::new(owner)))))
         }
         Claim::Theirs(_) => {
