@@ -24,6 +24,11 @@ const PARTS: &[Part] = &[
     },
     Part { folder: "python", manifests: &["tests/peers/python/requirements.txt"], install: python },
     Part {
+        folder: "python-schemathesis",
+        manifests: &["tests/peers/python-schemathesis/requirements.txt"],
+        install: schemathesis,
+    },
+    Part {
         folder: "python-src",
         manifests: &["tests/peers/python/sources.txt", "tests/peers/python/backend/hatchling/build.py"],
         install: sources,
@@ -63,6 +68,10 @@ pub(crate) fn install() -> Result<()> {
         fs::write(&stamp, key)?;
     }
     need("git", &["git"], "mcp-server-git works on a repository")?;
+    // Debian keeps the server off the PATH.
+    if !testkit::Postgres::is_installed() {
+        shell::debian(&["postgresql"], "PostgreSQL is missing: the store is tested on it")?;
+    }
     fs::write(&complete, "")?;
     println!("peers: installed into .cache/peers");
     Ok(())
@@ -131,9 +140,19 @@ fn node(folder: &Path) -> Result<PathBuf> {
 
 /// A virtual environment with the Python client and servers.
 fn python(root: &Path, cache: &Path) -> Result<()> {
-    println!("peers: Python packages");
+    venv(root, cache, "python")
+}
+
+/// A virtual environment with schemathesis: its packages and those of the MCP clients want other versions of a few.
+fn schemathesis(root: &Path, cache: &Path) -> Result<()> {
+    venv(root, cache, "python-schemathesis")
+}
+
+/// A virtual environment with exactly what stands in `tests/peers/NAME/requirements.txt`.
+fn venv(root: &Path, cache: &Path, name: &str) -> Result<()> {
+    println!("peers: Python packages of {name}");
     need("python3", &["python3", "python3-venv"], "it runs the Python client and servers")?;
-    let folder = cache.join("python");
+    let folder = cache.join(name);
     let venv = |folder: &Path| shell::output(Command::new("python3").args(["-m", "venv"]).arg(folder));
     if venv(&folder).is_err() {
         // Debian keeps what `venv` needs in a package of its own.
@@ -142,9 +161,9 @@ fn python(root: &Path, cache: &Path) -> Result<()> {
     }
     let mut pip = Command::new(folder.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check"]);
-    pip.arg("--requirement").arg(root.join("tests/peers/python/requirements.txt"));
+    pip.arg("--requirement").arg(root.join("tests/peers").join(name).join("requirements.txt"));
     shell::check(&mut pip)
-        .context("is the Python package index reachable? the versions stand in tests/peers/python")?;
+        .with_context(|| format!("is the Python package index reachable? the versions stand in tests/peers/{name}"))?;
     shell::check(Command::new(folder.join("bin/python")).args(["-m", "pip", "check"]))
 }
 

@@ -223,7 +223,7 @@ fn mistakes_name_the_thing_and_the_remedy() {
         (vec!["server", "add", "b", "--env", "X", "--", "cmd"], "CG3051", "--env"),
         (vec!["server", "add", "b", "--idle", "soon", "--", "cmd"], "CG3051", "--idle"),
         (vec!["server", "add", "b", "--max-in-flight", "0", "--", "cmd"], "CG3051", "--max-in-flight"),
-        (vec!["server", "show", "b"], "CG3041", "known are: a"),
+        (vec!["server", "show", "b"], "CG3041", "`b`"),
         (vec!["grant", "mint", "--server", "b", "--label", "l"], "CG3041", "`b`"),
         (vec!["grant", "mint", "--server", "a", "--label", "l", "--policy", "p"], "CG3043", "`p`"),
         (vec!["grant", "mint", "--server", "a", "--label", "l", "--expires", "soon"], "CG3051", "30d"),
@@ -251,13 +251,14 @@ fn a_declared_server_is_served_and_left_to_its_file() {
     assert_eq!(fleet.json(&["server", "show", "kernel"])["declared"], json!(true));
     fleet.json(&["grant", "mint", "--server", "kernel", "--label", "laptop"]);
     assert_eq!(fleet.json(&["grant", "list"])[0]["policy"], json!("default"));
-    for arguments in [
-        vec!["server", "remove", "kernel"],
-        vec!["server", "add", "kernel", "--url", "http://x/"],
-        vec!["policy", "publish", "deny.json", "--server", "kernel"],
+    for (arguments, code) in [
+        (vec!["server", "remove", "kernel"], "CG3046"),
+        (vec!["server", "add", "kernel", "--url", "http://x/"], "CG3042"),
+        (vec!["server", "edit", "kernel", "--idle", "1m"], "CG3046"),
+        (vec!["policy", "publish", "deny.json", "--server", "kernel"], "CG3046"),
     ] {
         let refused = fleet.run(&arguments).expect(2);
-        assert!(refused.stderr.contains("CG3046"), "{arguments:?}: {refused:?}");
+        assert!(refused.stderr.contains(code), "{arguments:?}: {refused:?}");
     }
     let policy = fleet.directory.path().join("allow.json");
     std::fs::write(&policy, "{\n \"version\": 2\n}").unwrap();
@@ -273,22 +274,6 @@ fn a_declared_server_is_served_and_left_to_its_file() {
     gateway.line("read again");
     assert_eq!(fleet.json(&["server", "show", "other"])["declared"], json!(true));
     assert_eq!(gateway.stop(), 0);
-}
-
-#[test]
-fn a_change_that_was_interrupted_is_in_the_journal_after_the_next_start() {
-    let fleet = Fleet::new();
-    fleet.json(&["server", "add", "a", "--url", "http://127.0.0.1:9/"]);
-    let path = fleet.data().join("state.json");
-    let mut state: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    state["outbox"] = json!({
-        "generation": 7, "at": 1, "who": "admin", "what": "server add", "object": "server/interrupted", "before": null, "after": null,
-    });
-    std::fs::write(&path, state.to_string()).unwrap();
-    fleet.json(&["server", "list"]);
-    let journal: Vec<PathBuf> = files_with(&fleet.data().join("journal"), "server/interrupted");
-    assert_eq!(journal.len(), 1);
-    assert!(!std::fs::read_to_string(&path).unwrap().contains("outbox"));
 }
 
 /// The files below a directory that contain a text.
@@ -323,9 +308,83 @@ fn how_a_server_is_treated_is_kept_and_shown() {
         "call_timeout": "1h", "max_in_flight": 1024, "max_processes": 4,
     });
     assert_eq!(shown, expected);
-    let state: Value =
-        serde_json::from_str(&std::fs::read_to_string(fleet.data().join("state.json")).unwrap()).unwrap();
-    assert_eq!(state["servers"]["plain"].get("settings"), None);
-    assert_eq!(state["servers"]["tuned"]["settings"]["call_timeout"], "1h");
+    fleet.json(&["server", "edit", "tuned", "--idle", "3m"]);
+    let edited = fleet.json(&["server", "show", "tuned"])["settings"].clone();
+    assert_eq!(
+        (&edited["idle"], &edited["call_timeout"], &edited["share"]),
+        (&json!("3m"), &json!("1h"), &json!("grant"))
+    );
     assert!(fleet.run(&["server", "show", "tuned"]).expect(0).stdout.contains("call_timeout"));
+}
+
+/// What version 0.1.0 left in a data directory: a server with a policy and a grant, and the hash of the credential.
+fn left_by_an_earlier_version(data: &Path, grant: &str, admin: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(data.join("keys")).unwrap();
+    std::fs::create_dir_all(data.join("policies/pare/default")).unwrap();
+    std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700)).unwrap();
+    std::fs::write(data.join("keys/token.key"), hex::encode([7; 32])).unwrap();
+    std::fs::write(data.join("policies/pare/default/1.json"), DENY).unwrap();
+    std::fs::write(data.join("policies/pare/default/2.json"), ALLOW).unwrap();
+    let hash = |token: &str| blake3::keyed_hash(&[7; 32], token.as_bytes()).to_hex().to_string();
+    let version = |number: u32, text: &str| json!({ "version": number, "at": 1_700_000_000_000_i64, "digest": blake3::hash(text.as_bytes()).to_hex().to_string() });
+    let server = json!({
+        "uuid": "5f0c1d0e-7a52-4f6e-9a57-0d5f3c1b2a49",
+        "target": {
+            "command": env!("CARGO_BIN_EXE_callgate"), "args": ["fixture", "--tools", "pare-docker"],
+            "env": { "SECRET": "upstream-secret" }, "env_from": [],
+        },
+        "settings": { "idle": "2m" },
+        "policies": { "default": { "versions": [version(1, DENY), version(2, ALLOW)] } },
+        "grants": { "g_0123456789abcdef": {
+            "label": "laptop", "policy": "default", "tags": { "team": "a" }, "token": hash(grant), "created": 1,
+        } },
+    });
+    let outbox = json!({
+        "generation": 7, "at": 1, "who": "admin", "what": "server add", "object": "server/interrupted",
+        "before": null, "after": null,
+    });
+    let state = json!({
+        "format": 1, "generation": 7, "admin": hash(admin), "servers": { "pare": server }, "outbox": outbox,
+    });
+    std::fs::write(data.join("state.json"), state.to_string()).unwrap();
+}
+
+#[test]
+fn what_an_earlier_version_left_is_taken_over_once() {
+    let fleet = Fleet::new();
+    let (grant, admin) = ("cg_an-earlier-token-that-is-long-enough", "cga_an-earlier-credential");
+    left_by_an_earlier_version(&fleet.data(), grant, admin);
+    let gateway = Gateway::start_seeing(&fleet.data(), &[], "was taken over");
+    assert_eq!(status(&gateway, &json!(grant)), 200, "the grant opens the server as before");
+    let history = fleet.json(&["policy", "history", "--server", "pare"]);
+    assert_eq!(history.as_array().unwrap().len(), 2, "{history}");
+    assert_eq!(fleet.json(&["server", "show", "pare"])["settings"]["idle"], json!("2m"));
+    assert!(!fleet.data().join("admin.token").exists(), "the credential is the one that it was");
+    let added = ["server", "add", "b", "--url", "http://127.0.0.1:9/"];
+    ended(command(&fleet.data()).args(added).env("CALLGATE_TOKEN", admin)).expect(0);
+    assert_eq!(gateway.stop(), 0);
+    assert_eq!(files_with(&fleet.data().join("journal"), "server/interrupted").len(), 1);
+    for name in ["state.json", "policies"] {
+        assert!(!fleet.data().join(name).exists(), "{name} is put aside");
+    }
+    let again = Gateway::start(&fleet.data(), &[]);
+    assert_eq!(status(&again, &json!(grant)), 200);
+    assert_eq!(fleet.json(&["server", "list"]).as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn an_earlier_state_that_cannot_be_read_is_left_as_it_is() {
+    for (change, words) in [("\"format\":1", "has format 2"), ("\"servers\":", "line 1, column")] {
+        let fleet = Fleet::new();
+        left_by_an_earlier_version(&fleet.data(), "cg_x", "cga_x");
+        let path = fleet.data().join("state.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let other = if change == "\"servers\":" { "\"severs\":" } else { "\"format\":2" };
+        std::fs::write(&path, text.replace(change, other)).unwrap();
+        let refused = fleet.run(&["server", "list"]).expect(2);
+        assert!(refused.stderr.contains("CG3012") && refused.stderr.contains(words), "{refused:?}");
+        assert!(!refused.stderr.contains("upstream-secret"), "{refused:?}");
+        assert!(path.exists());
+    }
 }

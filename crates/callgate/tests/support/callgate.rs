@@ -70,16 +70,25 @@ pub struct Gateway {
     child: Child,
     stderr: BufReader<ChildStderr>,
     pub url: String,
+    pub seen: String,
 }
 
 impl Gateway {
     /// Starts a gateway on a free port and waits until it says that it listens.
     pub fn start(data: &Path, arguments: &[&str]) -> Self {
+        Self::start_seeing(data, arguments, "")
+    }
+
+    /// The same, and keeps the line that it says this in before it listens.
+    pub fn start_seeing(data: &Path, arguments: &[&str], wanted: &str) -> Self {
         let mut command = command(data);
         command.args(["up", "--listen", "127.0.0.1:0"]).args(arguments);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut gateway = Self { child, stderr, url: String::new() };
+        let mut gateway = Self { child, stderr, url: String::new(), seen: String::new() };
+        if !wanted.is_empty() {
+            gateway.seen = gateway.line(wanted);
+        }
         let line = gateway.line("listening on ");
         gateway.url = line.trim_start_matches("listening on ").to_owned();
         gateway
