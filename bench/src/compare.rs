@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use testkit::{Callgate, Gateway, Process};
 
+use crate::fill::{self, Start};
+use crate::fleet::Fleet;
 use crate::load::{self, Era, Seen, Target};
 use crate::nginx::Nginx;
+use crate::plane::Size;
 use crate::{procfs, report};
 
 /// What to measure.
@@ -46,7 +49,7 @@ pub(crate) struct Idle {
     pub(crate) ready: Vec<Duration>,
 }
 
-const POLICY: &str = r#"{
+pub(crate) const POLICY: &str = r#"{
   "version": "1",
   "default": "deny",
   "tools": {
@@ -58,6 +61,7 @@ const POLICY: &str = r#"{
   }
 }"#;
 const STARTS: usize = 20;
+const FLEET: Size = Size { grants: 100_000, policies: 1_000 };
 
 struct Contender {
     row: Row,
@@ -68,11 +72,7 @@ struct Contender {
 /// Measures everything and prints the tables; writes them where the options say so.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut upstream = Process::start(
-        Command::new(std::env::current_exe()?).arg("upstream").stdin(Stdio::null()).stdout(Stdio::null()),
-    )?;
-    let line = upstream.wait_for("listening on http://")?;
-    let behind: SocketAddr = line.rsplit("http://").next().unwrap_or_default().trim().parse()?;
+    let (_upstream, behind) = upstream()?;
     let nginx = Nginx::start(folder.path(), behind)?;
 
     let gateway = options.gateway.as_ref().map(|binary| gateway(binary, folder.path(), behind)).transpose()?;
@@ -91,12 +91,40 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         tables.push((era, contenders.into_iter().map(|contender| contender.row).collect::<Vec<_>>()));
     }
     let idle = gateway.as_ref().map(|gateway| &gateway.idle);
-    let text = report::text(options, &tables, idle, &Nginx::version()?);
+    let weight = fleet()?;
+    let data = folder.path().join("fleet");
+    let start = |binary: &PathBuf| fill::start(binary, &data, &format!("http://{behind}/mcp"), FLEET);
+    let start = options.gateway.as_ref().map(start).transpose()?;
+    let text = report::text(options, &tables, idle, (&weight, start.as_ref()), &Nginx::version()?);
     println!("{text}");
     if let Some(file) = &options.report {
         std::fs::write(file, text).with_context(|| format!("`{}` can't be written", file.display()))?;
     }
     Ok(())
+}
+
+/// The start of a gateway with a fleet in its store, alone.
+pub(crate) fn start(binary: &Path, size: Size) -> Result<Start> {
+    let folder = tempfile::tempdir()?;
+    let (_upstream, behind) = upstream()?;
+    fill::start(binary, &folder.path().join("data"), &format!("http://{behind}/mcp"), size)
+}
+
+/// The server behind every contender.
+fn upstream() -> Result<(Process, SocketAddr)> {
+    let mut upstream = Process::start(
+        Command::new(std::env::current_exe()?).arg("upstream").stdin(Stdio::null()).stdout(Stdio::null()),
+    )?;
+    let line = upstream.wait_for("listening on http://")?;
+    let behind = line.rsplit("http://").next().unwrap_or_default().trim().parse()?;
+    Ok((upstream, behind))
+}
+
+/// The weight of a fleet, taken in a process of its own.
+fn fleet() -> Result<Fleet> {
+    let size = [FLEET.grants.to_string(), FLEET.policies.to_string()];
+    let output = Command::new(std::env::current_exe()?).arg("fleet").args(size).output()?;
+    Fleet::read(&String::from_utf8_lossy(&output.stdout))
 }
 
 struct Measured {

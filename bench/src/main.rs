@@ -6,14 +6,20 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 
 mod compare;
+mod fill;
+mod fleet;
 mod load;
 mod nginx;
+mod plane;
 mod procfs;
 mod report;
 mod upstream;
 
 const USAGE: &str = "\
 usage: bench compare [--gateway FILE] [--calls N] [--rounds N] [--connections N] [--report FILE]
+       bench fleet GRANTS POLICIES
+       bench start GATEWAY GRANTS POLICIES
+       bench plane UPSTREAM GRANTS POLICIES
        bench upstream";
 
 fn main() -> ExitCode {
@@ -30,9 +36,24 @@ fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("upstream", [])) => upstream::serve(),
+        Some(("fleet", [grants, policies])) => {
+            println!("{}", fleet::measure(size(grants, policies)?)?.line());
+            Ok(())
+        }
+        Some(("start", [gateway, grants, policies])) => {
+            let start = compare::start(gateway.as_ref(), size(grants, policies)?)?;
+            println!("{start:?}");
+            Ok(())
+        }
+        Some(("plane", [upstream, grants, policies])) => plane::serve(upstream.parse()?, size(grants, policies)?),
         Some(("compare", rest)) => compare::run(&options(rest)?),
         _ => bail!("{USAGE}"),
     }
+}
+
+fn size(grants: &str, policies: &str) -> Result<plane::Size> {
+    let number = |text: &str| text.parse::<usize>().with_context(|| format!("`{text}`: a number is needed"));
+    Ok(plane::Size { grants: number(grants)?, policies: number(policies)? })
 }
 
 fn options(arguments: &[String]) -> Result<compare::Options> {

@@ -5,11 +5,20 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::compare::{Idle, Options, Row};
+use crate::fill::Start;
+use crate::fleet::Fleet;
 use crate::load::{Era, Seen};
+use crate::plane::Size;
 use crate::procfs;
 
 /// The whole report as Markdown.
-pub(crate) fn text(options: &Options, tables: &[(Era, Vec<Row>)], idle: Option<&Idle>, nginx: &str) -> String {
+pub(crate) fn text(
+    options: &Options,
+    tables: &[(Era, Vec<Row>)],
+    idle: Option<&Idle>,
+    fleet: (&Fleet, Option<&Start>),
+    nginx: &str,
+) -> String {
     let mut text = String::from("# Performance\n\n");
     let date = Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
     let date = date.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
@@ -45,7 +54,30 @@ pub(crate) fn text(options: &Options, tables: &[(Era, Vec<Row>)], idle: Option<&
     if let Some(idle) = idle {
         rest(&mut text, idle);
     }
+    of_fleet(&mut text, fleet);
     text
+}
+
+fn of_fleet(text: &mut String, (fleet, start): (&Fleet, Option<&Start>)) {
+    let nanoseconds = |time: Duration| time.as_nanos();
+    let Size { grants, policies } = fleet.size;
+    let _ = writeln!(text, "\n## A fleet: {grants} grants, {policies} policies\n\n| | |\n|---|---|");
+    let mut rows = vec![
+        ("memory of a grant, with a label and two tags", format!("{:.0} bytes", fleet.per_grant)),
+        ("memory of a policy, compiled", format!("{:.1} kB", fleet.per_policy / 1e3)),
+        ("finding a grant by its token, hashing included", format!("{} ns", nanoseconds(fleet.lookup))),
+        ("finding out that a token is nobody's", format!("{} ns", nanoseconds(fleet.miss))),
+        ("publishing all of it, one grant changed", format!("{:.1} ms", fleet.publish.as_secs_f64() * 1e3)),
+    ];
+    if let Some(start) = start {
+        let milliseconds = |time: Duration| format!("{:.0} ms", time.as_secs_f64() * 1e3);
+        rows.push(("start until it listens, all of it in SQLite", milliseconds(start.listening)));
+        rows.push(("the first session and call after that", milliseconds(start.first)));
+        rows.push(("resident memory then", format!("{:.1} MB", megabytes(start.resident))));
+    }
+    for (what, figure) in rows {
+        let _ = writeln!(text, "| {what} | {figure} |");
+    }
 }
 
 fn rest(text: &mut String, idle: &Idle) {
