@@ -7,7 +7,8 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe};
 
 /// A statement with its values.
 pub(super) struct Sql {
-    text: String,
+    /// The text before each value, and after the last one.
+    texts: Vec<String>,
     values: Vec<Value>,
 }
 
@@ -50,37 +51,44 @@ impl From<Option<i64>> for Value {
 impl Sql {
     /// A statement that begins like this.
     pub(super) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), values: Vec::new() }
+        Self { texts: vec![text.into()], values: Vec::new() }
     }
 
     /// Adds text. Never anything that somebody sent.
     pub(super) fn push(&mut self, text: impl AsRef<str>) -> &mut Self {
-        self.text.push_str(text.as_ref());
+        self.texts.last_mut().into_iter().for_each(|last| last.push_str(text.as_ref()));
         self
     }
 
     /// Adds a value.
     pub(super) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
         self.values.push(value.into());
-        let number = self.values.len();
-        self.text.push('$');
-        self.text.push_str(&number.to_string());
+        self.texts.push(String::new());
         self
     }
 
     /// Adds values in parentheses.
     pub(super) fn list<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Self {
-        self.text.push('(');
+        self.push("(");
         for (at, value) in values.into_iter().enumerate() {
-            self.text.push_str(if at == 0 { "" } else { ", " });
-            self.bind(value);
+            self.push(if at == 0 { "" } else { ", " }).bind(value);
         }
-        self.text.push(')');
-        self
+        self.push(")")
     }
 
-    fn query(self) -> Query<'static, Any, AnyArguments> {
-        let query = sqlx::query(AssertSqlSafe(self.text)).persistent(false);
+    fn query(self, connection: &AnyConnection) -> Query<'static, Any, AnyArguments> {
+        // For SQLite `$1` is a name, and it looks for each among all: with thousands of values that is most of the work.
+        let numbered = connection.backend_name() != "SQLite";
+        let mut text = String::new();
+        for (number, part) in self.texts.iter().enumerate() {
+            match (number, numbered) {
+                (0, _) => {}
+                (number, true) => text.push_str(&format!("${number}")),
+                (_, false) => text.push('?'),
+            }
+            text.push_str(part);
+        }
+        let query = sqlx::query(AssertSqlSafe(text)).persistent(false);
         self.values.into_iter().fold(query, |query, value| match value {
             Value::Text(text) => query.bind(text),
             Value::Number(number) => query.bind(number),
@@ -88,15 +96,15 @@ impl Sql {
     }
 
     pub(super) async fn execute(self, connection: &mut AnyConnection) -> Result<(), StoreError> {
-        self.query().execute(connection).await?;
+        self.query(connection).execute(connection).await?;
         Ok(())
     }
 
     pub(super) async fn all(self, connection: &mut AnyConnection) -> Result<Vec<AnyRow>, StoreError> {
-        Ok(self.query().fetch_all(connection).await?)
+        Ok(self.query(connection).fetch_all(connection).await?)
     }
 
     pub(super) async fn first(self, connection: &mut AnyConnection) -> Result<Option<AnyRow>, StoreError> {
-        Ok(self.query().fetch_optional(connection).await?)
+        Ok(self.query(connection).fetch_optional(connection).await?)
     }
 }
