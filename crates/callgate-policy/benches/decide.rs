@@ -59,6 +59,7 @@ impl Scene {
             identity: None,
             session: None,
             client: None,
+            trace: None,
         };
         (call, facts)
     }

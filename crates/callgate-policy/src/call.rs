@@ -1,6 +1,6 @@
 //! What a decision is made about: one call, and the facts around it. All of it is passed in.
 
-use crate::model::Category;
+use crate::model::{Category, Label};
 use crate::names::{GrantId, Organisation, ServerName};
 use crate::operator::CompiledSchema;
 use callgate_json::Value;
@@ -45,6 +45,10 @@ pub struct Definition {
     pub annotations: Option<String>,
     /// What the catalogue makes of it.
     pub category: Option<Category>,
+    /// What attacks could use it for: what the catalogue makes of it, or what a person set.
+    pub labels: Vec<Label>,
+    /// The fingerprint of the definition; empty where nobody made one.
+    pub fingerprint: String,
     /// Whether it changed since it was pinned: calls are refused until a person looks at it.
     pub quarantined: bool,
     /// The compiled `inputSchema`: made when a rule first needs it, once, and shared by clones. Leave it to its
@@ -67,6 +71,8 @@ pub struct Facts<'a> {
     pub session: Option<&'a str>,
     /// What the client calls itself. Self-declared.
     pub client: Option<&'a Client>,
+    /// The id of the trace that the call belongs to, where the client sends one. Self-declared.
+    pub trace: Option<&'a str>,
 }
 
 /// A grant as rules see it.

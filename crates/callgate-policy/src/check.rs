@@ -1,6 +1,7 @@
 //! What is hardly meant as it is written: warnings about a document by itself.
 
 mod commands;
+mod flows;
 mod sections;
 mod shape;
 mod tools;
@@ -19,6 +20,7 @@ pub(crate) fn document(reader: &mut Reader<'_>, policy: &Policy) {
     hidden_twice(reader, policy);
     look_alikes(reader, policy);
     sections::warn(reader, policy);
+    flows::warn(reader, policy);
     for entry in policy.entries() {
         lists_by_accident(reader, policy, entry);
         session_scope(reader, entry);
@@ -28,6 +30,13 @@ pub(crate) fn document(reader: &mut Reader<'_>, policy: &Policy) {
         }
         for condition in entry.require.iter().flat_map(conditions) {
             any_element_differs(reader, condition);
+        }
+        for predicate in entry.results.iter().flat_map(|rules| &rules.deny_if) {
+            client_is_the_guard(reader, predicate);
+            path_beside_expression(reader, predicate);
+        }
+        for predicate in entry.require.iter().chain(&entry.deny_if).chain(&entry.approve_if) {
+            looks_ahead(reader, predicate);
         }
     }
 }
@@ -109,7 +118,8 @@ fn lists_by_accident(reader: &mut Reader<'_>, policy: &Policy, entry: &Entry) {
         && entry.require.is_empty()
         && entry.approve_if.is_empty()
         && entry.limits.is_empty()
-        && entry.validate_arguments.is_none();
+        && entry.validate_arguments.is_none()
+        && entry.results.is_none();
     let denies_always = entry.deny_if.iter().any(|predicate| {
         predicate.mode == Mode::Enforce && predicate.conditions.is_empty() && predicate.any.is_empty()
     });
@@ -149,6 +159,19 @@ fn any_element_differs(reader: &mut Reader<'_>, condition: &Condition) {
     }
     let message = format!("`{name}` over `[*]` holds as soon as one element differs");
     reader.warning_at("CG1106", &condition.place, message, "to require it of every element write `[all]`");
+}
+
+/// Nothing came back yet where a call is judged.
+fn looks_ahead(reader: &mut Reader<'_>, predicate: &Predicate) {
+    let is_of_result = |condition: &&Condition| {
+        let path = condition.path.as_ref().is_some_and(|path| matches!(path.subject(), Subject::Result(_)));
+        path || condition.operator.expression().is_some_and(|cel| cel.variables().contains(&"result"))
+    };
+    for condition in conditions(predicate).filter(is_of_result) {
+        let message = "a call is judged before there is a result".to_owned();
+        let hint = "rules over results stand in `results`: move this one to `results.deny_if`";
+        reader.error_at("CG1040", &condition.place, message, hint);
+    }
 }
 
 fn path_beside_expression(reader: &mut Reader<'_>, predicate: &Predicate) {

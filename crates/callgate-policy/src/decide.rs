@@ -4,14 +4,22 @@ mod beyond;
 mod charges;
 mod conditions;
 mod entries;
+mod flows;
 mod listing;
 mod message;
+mod needs;
+mod redact;
+mod results;
 mod subject;
 
 pub use beyond::{decide_reach, reaches};
+pub(crate) use needs::of_condition;
+pub use redact::Edit;
+pub use results::{ResultDecision, ResultOf, Returned, decide_result, rules_results};
 
 use crate::call::{Arguments, Call, Definition, Facts};
 use crate::decision::{Decision, Outcome, Place, Reason, RulePath, ShadowVerdict, Source};
+use crate::history::History;
 use crate::ledger::Charge;
 use crate::model::{AskTerms, Entry, Mode, Policy, Predicate, Unlisted};
 use crate::operator::Mismatch;
@@ -28,7 +36,8 @@ static NO_RULE: LazyLock<RulePath> = LazyLock::new(|| RulePath::new(""));
 /// of step 9).
 ///
 /// No policy denies. An outcome of `Approve` carries its charges too, so that the caller can look whether the limits
-/// leave room before it asks a person.
+/// leave room before it asks a person. What flows ask of the history is in the decision and answered by
+/// [`State::admit`](crate::State::admit), which may deny it or make it `Approve`.
 pub fn decide(policy: Option<&Policy>, baseline: Option<&Policy>, call: &Call<'_>, facts: &Facts<'_>) -> Decision {
     let mut shadow = Vec::new();
     match judge(policy, baseline, call, facts, &mut shadow) {
@@ -42,6 +51,8 @@ struct Case<'a> {
     call: &'a Call<'a>,
     facts: &'a Facts<'a>,
     arguments: &'a Value<'a>,
+    /// What came back, once it did; nothing inside where it is an error.
+    result: Option<Option<&'a Value<'a>>>,
 }
 
 /// Why a call is denied.
@@ -57,6 +68,7 @@ struct Passed {
     /// The rule that asks for a person, and how.
     approval: Option<(Denial, AskTerms)>,
     charges: Vec<Charge>,
+    history: Option<Box<History>>,
 }
 
 /// Which list a predicate stands in.
@@ -65,6 +77,8 @@ enum Kin {
     Require,
     DenyIf,
     ApproveIf,
+    /// `deny_if` of rules over results.
+    Result,
 }
 
 impl Denial {
@@ -80,6 +94,7 @@ impl Denial {
             place: self.place,
             message: self.message,
             charges: Vec::new(),
+            history: None,
             shadow,
             ask: None,
             retry_after_ms: None,
@@ -96,6 +111,7 @@ impl Passed {
             place: None,
             message: String::new(),
             charges: self.charges,
+            history: self.history,
             shadow,
             ask: None,
             retry_after_ms: None,
@@ -133,10 +149,13 @@ fn judge(
     let mut entries = Entries::default();
     reach(&documents, call, &mut entries)?;
     if call.definition.is_some_and(|definition| definition.quarantined) {
-        let message = format!("`{}` changed since it was approved; a person has to look at it first", named(call));
+        let message = format!(
+            "the definition of `{}` is new or has changed, so a person has to approve it before it is called",
+            named(call)
+        );
         return Err(Denial::new(Reason::Quarantined, "(quarantined)", None, message));
     }
-    let case = Case { call, facts, arguments: readable(call)? };
+    let case = Case { call, facts, arguments: readable(call)?, result: None };
     validate(&case, &entries)?;
     for kin in [Kin::Require, Kin::DenyIf] {
         for (source, entry) in entries.iter() {
@@ -145,6 +164,7 @@ fn judge(
             }
         }
     }
+    let history = flows::of(&case, documents.iter().flatten(), shadow)?;
     let mut approval: Option<(Denial, AskTerms)> = None;
     for (source, entry) in entries.iter() {
         for predicate in &entry.approve_if {
@@ -156,7 +176,7 @@ fn judge(
             }
         }
     }
-    Ok(Passed { approval, charges: charges::of(&case, &entries, shadow)? })
+    Ok(Passed { approval, charges: charges::of(&case, &entries, shadow)?, history })
 }
 
 /// Steps 2 and 3: whether the tool can be reached at all; finds the entries that apply to it.
@@ -250,6 +270,9 @@ fn weigh(
         (Ok(held), Kin::DenyIf) if held.holds() => {
             (denial(Reason::DenyIf, message::denied(case, predicate)), Outcome::Deny)
         }
+        (Ok(held), Kin::Result) if held.holds() => {
+            (denial(Reason::Result, message::returned(case, predicate)), Outcome::Deny)
+        }
         (Ok(held), Kin::ApproveIf) if held.holds() => {
             (denial(Reason::ApprovalRefused, message::asked(case, predicate)), Outcome::Approve)
         }
@@ -268,12 +291,14 @@ fn weigh(
 
 impl AskTerms {
     /// Terms of two rules that ask about one call: how and how long as the first says, and as careful as either.
-    fn strictest(self, other: &Self) -> Self {
+    pub(crate) fn strictest(self, other: &Self) -> Self {
         let remember_for_ms = match (self.remember_for_ms, other.remember_for_ms) {
             (Some(first), Some(second)) => Some(first.min(second)),
             _ => None,
         };
-        Self { four_eyes: self.four_eyes || other.four_eyes, remember_for_ms, ..self }
+        let four_eyes = self.four_eyes || other.four_eyes;
+        let include_arguments = self.include_arguments && other.include_arguments;
+        Self { four_eyes, remember_for_ms, include_arguments, ..self }
     }
 }
 
@@ -283,6 +308,7 @@ impl Kin {
             Self::Require => &entry.require,
             Self::DenyIf => &entry.deny_if,
             Self::ApproveIf => &entry.approve_if,
+            Self::Result => entry.results.as_ref().map_or(&[], |rules| &rules.deny_if),
         }
     }
 }

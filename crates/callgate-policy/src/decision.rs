@@ -1,7 +1,8 @@
 //! A decision: what happens to a call, and why. The explanation is this value; nothing recomputes it.
 
+use crate::history::{Check, FlowVerdict, History};
 use crate::ledger::{Charge, Refusal};
-use crate::model::AskTerms;
+use crate::model::{AskTerms, Mode};
 use std::fmt;
 use std::sync::Arc;
 
@@ -75,6 +76,8 @@ pub enum Reason {
     Require,
     /// A `deny_if` held.
     DenyIf,
+    /// A rule over results refused what came back.
+    Result,
     /// A sequence or data-flow rule held.
     Flow,
     /// A limit is exhausted.
@@ -99,6 +102,7 @@ impl Reason {
             Self::InvalidArguments => "invalid arguments",
             Self::Require => "require",
             Self::DenyIf => "deny_if",
+            Self::Result => "result",
             Self::Flow => "flow",
             Self::Limit => "limit",
             Self::ApprovalRefused => "approval refused",
@@ -156,6 +160,9 @@ pub struct Decision {
     pub message: String,
     /// What forwarding the call costs: reserved all or none before it leaves. Empty on a denial.
     pub charges: Vec<Charge>,
+    /// What the call has to do with the history; none where no flow speaks of it. Looked at under the same lock as the
+    /// charges, so an allow may still become a denial or an `Approve` there.
+    pub history: Option<Box<History>>,
     /// What the rules in shadow mode would have done.
     pub shadow: Vec<ShadowVerdict>,
     /// How a person is asked, where the outcome is `Approve`.
@@ -175,7 +182,51 @@ impl Decision {
         self.message = refusal.message;
         self.retry_after_ms = refusal.retry_after_ms;
         self.charges = Vec::new();
+        self.history = None;
         self.ask = None;
         self
     }
+
+    /// Whether what the history says could make it ask for a person.
+    pub fn may_ask(&self) -> bool {
+        let asks = |check: &Check| check.mode == Mode::Enforce && matches!(check.verdict, FlowVerdict::Approve(_));
+        self.outcome != Outcome::Deny && self.history.as_ref().is_some_and(|history| history.checks.iter().any(asks))
+    }
+
+    /// The same decision where a person has said yes: an allow, about which no flow asks again. What denies still does.
+    /// The rule stays, so that records name who asked.
+    #[must_use]
+    pub fn approved(mut self) -> Self {
+        if self.outcome == Outcome::Deny {
+            return self;
+        }
+        if let Some(history) = &mut self.history {
+            history.checks.retain(|check| !matches!(check.verdict, FlowVerdict::Approve(_)));
+        }
+        self.outcome = Outcome::Allow;
+        self.message = String::new();
+        self.ask = None;
+        self
+    }
+
+    /// The same decision where a flow asks for a person, before the rules that ask already.
+    pub(crate) fn asked(mut self, asking: Asking) -> Self {
+        self.ask = Some(match &self.ask {
+            Some(others) => asking.terms.strictest(others),
+            None => asking.terms,
+        });
+        self.outcome = Outcome::Approve;
+        self.rule = asking.rule;
+        self.place = Some(asking.place);
+        self.message = asking.message;
+        self
+    }
+}
+
+/// A rule that asks for a person, and how.
+pub(crate) struct Asking {
+    pub(crate) rule: RulePath,
+    pub(crate) place: Place,
+    pub(crate) message: String,
+    pub(crate) terms: AskTerms,
 }

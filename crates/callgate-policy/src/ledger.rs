@@ -1,6 +1,8 @@
 //! The ledger: reserve before a call leaves, settle when its fate is known. Pure functions over a [`State`]; every
 //! counter store has to behave like it.
 
+mod admit;
+mod marks;
 mod message;
 mod state;
 mod tally;
@@ -10,6 +12,7 @@ pub use state::State;
 
 use crate::call::Timestamp;
 use crate::decision::{Place, Reason, RulePath};
+use crate::history::Marked;
 use crate::model::{Mode, Scope, Strategy, Window};
 use crate::names::{Organisation, ServerName};
 use callgate_json::Decimal;
@@ -71,6 +74,8 @@ pub struct Receipt {
     pub reserved: Vec<Reserved>,
     /// Shadow limits that would have refused.
     pub shadow: Vec<RulePath>,
+    /// What the call left in the history.
+    pub marks: Vec<Marked>,
 }
 
 /// What was reserved on one counter.
@@ -98,7 +103,7 @@ pub enum Settlement {
 /// Why a reservation was refused. [`Decision::refused`](crate::Decision::refused) makes it the final decision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
-    /// `Limit`, or `Fault` where the sum can't be kept exactly or the store can't be reached.
+    /// `Limit`, `Flow`, or `Fault` where the sum can't be kept exactly or the store can't be reached.
     pub reason: Reason,
     /// The limit's rule.
     pub rule: RulePath,

@@ -3,7 +3,9 @@
 //! ```text
 //! decide(policy, call, facts) -> Decision              total: any input gives an answer
 //! decide_reach(policy, reach) -> Decision              the same for what is no tool: resources, prompts, and so on
+//! decide_result(policy, result) -> ResultDecision      what comes back: refused, or what is taken out of it
 //! State::reserve(charges, now) -> Receipt or Refusal   all limits of a call, or none
+//! State::admit(decision, now) -> Decision, Receipt     the same with the flows: what the history says comes first
 //! ```
 
 pub mod call;
@@ -14,6 +16,7 @@ pub mod decision;
 pub mod explain;
 mod faq;
 pub mod glob;
+pub mod history;
 mod layout;
 pub mod ledger;
 pub mod model;
@@ -29,14 +32,17 @@ pub mod suite;
 pub use call::{Arguments, Call, Client, Definition, Facts, Grant, Identity, Timestamp};
 pub use check::advise;
 pub use convert::{Converted, convert};
-pub use decide::{decide, decide_reach, reaches};
+pub use decide::{
+    Edit, ResultDecision, ResultOf, Returned, decide, decide_reach, decide_result, reaches, rules_results,
+};
 pub use decision::{Decision, Outcome, Place, Reason, RulePath, ShadowVerdict, Source};
-pub use explain::{Question, Stage, explain};
+pub use explain::{Earlier, Question, Stage, explain};
 pub use glob::Glob;
+pub use history::{Check, EventId, FlowVerdict, History, Imprint, Mark, MarkKey, MarkScope, Marked};
 pub use ledger::{Charge, CounterKey, Receipt, Refusal, Reserved, Settlement, State, Unit};
 pub use model::{
-    Ask, AskTerms, Category, Condition, Entry, Limit, ListMode, Mode, Policy, Predicate, Problem, Problems, Scope,
-    Severity, Strategy, TestCase, TestSubject, Toggle, Unlisted, Window,
+    Ask, AskTerms, Category, Condition, EarlierCall, Entry, Label, Limit, ListMode, Mode, Policy, Predicate, Problem,
+    Problems, Scope, Severity, Strategy, TestCase, TestSubject, Toggle, Unlisted, Window,
 };
 pub use names::{GrantId, NameError, Organisation, ServerName};
 pub use operator::{OPERATORS, OperandError, OperandKind, Operator, OperatorInfo, Reads};

@@ -1,17 +1,22 @@
 //! The typed document.
 
+mod flow;
+mod results;
 mod rule;
 mod section;
+mod tools;
 
+pub(crate) use flow::{Flow, FlowScope, Matcher, Tools as MatchedTools, Within};
 pub(crate) use section::{List, Pattern, Section, Sections};
+pub(crate) use tools::{Hide, Tools};
 
-pub use rule::{Ask, AskTerms, Condition, Entry, Limit, Predicate, TestCase, TestSubject, Toggle};
+pub(crate) use results::{Bound, Redact, ResultRules, Wanted};
+
+pub use rule::{Ask, AskTerms, Condition, EarlierCall, Entry, Limit, Predicate, TestCase, TestSubject, Toggle};
 
 use crate::decision::{Place, RulePath};
-use crate::glob::{Glob, GlobIndex};
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a tool does, by its riskiest action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +31,23 @@ pub enum Category {
     Destructive,
     /// Moves money.
     Financial,
+}
+
+/// What an attack could use a tool for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Label {
+    /// Brings text to the model that strangers wrote.
+    ReadsUntrusted,
+    /// Shows the model what is not public.
+    ReadsPrivate,
+    /// Carries data out.
+    Egress,
+    /// Asks for or deals in credentials.
+    Credentials,
+    /// Runs what the caller writes.
+    FreeFormCode,
+    /// Acts on many things at once.
+    Bulk,
 }
 
 /// Whether a rule is enforced.
@@ -155,12 +177,20 @@ pub struct Policy {
     pub(crate) tools: Tools,
     /// What may be reached and started beside tools.
     pub(crate) sections: Sections,
+    /// Rules over the history of calls, in document order.
+    pub(crate) flows: Vec<Flow>,
+    /// Rules over every result.
+    pub(crate) results: Option<ResultRules>,
+    /// Whether there are rules over results anywhere.
+    pub(crate) has_results: bool,
     /// The document's own tests.
     pub(crate) tests: Vec<TestCase>,
     /// What is hardly meant as it is written.
     pub(crate) warnings: Vec<Problem>,
     /// The document as it was read.
     pub(crate) source: Arc<[u8]>,
+    /// Whether some rule looks at what tools are pinned as; found out when it is first asked.
+    pub(crate) needs_definitions: OnceLock<bool>,
 }
 
 /// What happens to tools that no entry lists.
@@ -182,67 +212,6 @@ pub enum ListMode {
     Callable,
 }
 
-/// The names and patterns under `hide`, and those of entries with `"action": "hide"`.
-#[derive(Debug, Default)]
-pub(crate) struct Hide {
-    /// As written, in document order.
-    pub(crate) patterns: Vec<(Arc<str>, Place)>,
-    exact: HashMap<Arc<str>, usize>,
-    globs: GlobIndex,
-}
-
-impl Hide {
-    /// Adds a name or pattern; the first of equal ones stays.
-    pub(crate) fn push(&mut self, pattern: Arc<str>, place: Place) {
-        let index = self.patterns.len();
-        if Glob::is_pattern(&pattern) {
-            self.globs.push(Glob::new(&pattern), index);
-        } else {
-            self.exact.entry(Arc::clone(&pattern)).or_insert(index);
-        }
-        self.patterns.push((pattern, place));
-    }
-
-    /// Where the name is hidden: by itself, or by the first pattern that matches.
-    pub(crate) fn find(&self, tool: &str) -> Option<&Place> {
-        let by_glob = || self.globs.matching(tool).first().copied();
-        let index = self.exact.get(tool).copied().or_else(by_glob)?;
-        self.patterns.get(index).map(|(_, place)| place)
-    }
-}
-
-/// The entries under `tools`.
-#[derive(Debug, Default)]
-pub(crate) struct Tools {
-    /// In document order, exact names and patterns alike.
-    pub(crate) entries: Vec<Entry>,
-    exact: HashMap<Arc<str>, usize>,
-    globs: GlobIndex,
-}
-
-impl Tools {
-    /// Adds an entry under its own pattern.
-    pub(crate) fn push(&mut self, entry: Entry) {
-        let index = self.entries.len();
-        if Glob::is_pattern(&entry.pattern) {
-            self.globs.push(Glob::new(&entry.pattern), index);
-        } else {
-            self.exact.insert(Arc::clone(&entry.pattern), index);
-        }
-        self.entries.push(entry);
-    }
-
-    /// The entry under exactly this name. A key with a star is never exact.
-    pub(crate) fn exact(&self, tool: &str) -> Option<&Entry> {
-        self.exact.get(tool).and_then(|index| self.entries.get(*index))
-    }
-
-    /// The pattern entries that match, in document order.
-    pub(crate) fn matching_globs<'a>(&'a self, tool: &str) -> impl Iterator<Item = &'a Entry> + use<'a> {
-        self.globs.matching(tool).into_iter().filter_map(|index| self.entries.get(index))
-    }
-}
-
 impl Policy {
     /// A policy that denies every call as a fault, and says why: what a broken document loads as.
     pub fn refuse_all(why: &str) -> Self {
@@ -260,9 +229,13 @@ impl Policy {
             categories: Vec::new(),
             tools: Tools::default(),
             sections: Sections::default(),
+            flows: Vec::new(),
+            results: None,
+            has_results: false,
             tests: Vec::new(),
             warnings: Vec::new(),
             source: Arc::new([]),
+            needs_definitions: OnceLock::new(),
         }
     }
 
@@ -280,8 +253,11 @@ impl Policy {
             let predicates = entry.require.iter().chain(&entry.deny_if).chain(&entry.approve_if);
             rules.extend(predicates.map(|predicate| (&predicate.rule, &predicate.place)));
             rules.extend(entry.limits.iter().map(|limit| (&limit.rule, &limit.place)));
+            rules.extend(entry.results.iter().flat_map(ResultRules::rules));
         }
         rules.extend(self.sections.iter().flat_map(|(_, section)| section.rules()));
+        rules.extend(self.flows.iter().map(|flow| (&flow.rule, &flow.place)));
+        rules.extend(self.results.iter().flat_map(ResultRules::rules));
         rules
     }
 
@@ -310,6 +286,16 @@ impl Policy {
         self.default
     }
 
+    /// Whether there are rules over results anywhere. Where it is `false`, nothing that comes back needs a look.
+    pub fn has_result_rules(&self) -> bool {
+        self.has_results
+    }
+
+    /// Whether there are rules over the results of some tools, beside those at the top.
+    pub fn has_tool_result_rules(&self) -> bool {
+        self.entries().any(|entry| entry.results.is_some())
+    }
+
     /// Which tools `tools/list` shows, hidden ones aside.
     pub fn list_mode(&self) -> ListMode {
         self.list
@@ -334,6 +320,28 @@ impl Category {
     /// The category's name.
     pub fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(category, _)| *category == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl Label {
+    /// Every label, as documents name them.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::ReadsUntrusted, "reads_untrusted"),
+        (Self::ReadsPrivate, "reads_private"),
+        (Self::Egress, "egress"),
+        (Self::Credentials, "credentials"),
+        (Self::FreeFormCode, "free_form_code"),
+        (Self::Bulk, "bulk"),
+    ];
+
+    /// The label with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(label, _)| *label)
+    }
+
+    /// The label's name.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(label, _)| *label == self).map_or("", |(_, name)| name)
     }
 }
 
@@ -373,6 +381,8 @@ impl PartialEq for Policy {
             && self.categories == other.categories
             && self.tools.entries == other.tools.entries
             && self.sections == other.sections
+            && self.flows == other.flows
+            && self.results == other.results
             && self.tests == other.tests
     }
 }

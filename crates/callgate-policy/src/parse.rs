@@ -4,9 +4,11 @@ mod document;
 pub(crate) mod duration;
 mod entry;
 pub(crate) mod field;
+mod flow;
 mod limit;
 mod predicate;
 pub(crate) mod reader;
+mod results;
 mod rule_name;
 mod section;
 mod test;
@@ -27,11 +29,13 @@ pub struct DocumentLimits {
     pub max_tools: usize,
     /// Patterns in one list of a section such as `resources`; 10,000 by default.
     pub max_patterns: usize,
+    /// Members of `flows`, and names in one list of a flow; 100 by default. Every call is compared with each.
+    pub max_flows: usize,
 }
 
 impl Default for DocumentLimits {
     fn default() -> Self {
-        Self { max_bytes: 1 << 20, max_depth: 64, max_tools: 10_000, max_patterns: 10_000 }
+        Self { max_bytes: 1 << 20, max_depth: 64, max_tools: 10_000, max_patterns: 10_000, max_flows: 100 }
     }
 }
 
@@ -79,7 +83,8 @@ impl Policy {
 /// Every code that the reading, checking and converting of documents can give; each has a page of its own.
 pub const CODES: &[&str] = &[
     "CG1001", "CG1002", "CG1003", "CG1004", "CG1005", "CG1006", "CG1007", "CG1008", "CG1009", "CG1010", "CG1011",
-    "CG1012", "CG1013", "CG1014", "CG1015", "CG1016", "CG1017", "CG1101", "CG1102", "CG1103", "CG1104", "CG1105",
-    "CG1106", "CG1107", "CG1108", "CG1109", "CG1110", "CG1111", "CG1201", "CG1202", "CG1203", "CG1204", "CG1205",
-    "CG1206", "CG1207", "CG1301", "CG1302", "CG1303",
+    "CG1012", "CG1013", "CG1014", "CG1015", "CG1017", "CG1040", "CG1041", "CG1042", "CG1043", "CG1044", "CG1045",
+    "CG1046", "CG1047", "CG1048", "CG1049", "CG1101", "CG1102", "CG1103", "CG1104", "CG1105", "CG1106", "CG1107",
+    "CG1108", "CG1109", "CG1110", "CG1111", "CG1201", "CG1202", "CG1203", "CG1204", "CG1205", "CG1206", "CG1207",
+    "CG1301", "CG1302", "CG1303",
 ];

@@ -18,6 +18,8 @@ pub struct Path {
 pub enum Subject {
     /// `args…`: the call's arguments, or a part of them.
     Args(Vec<Step>),
+    /// `result…`: what came back, or a part of it; only in rules over results
+    Result(Vec<Step>),
     /// `tool.name`
     ToolName,
     /// `tool.category`

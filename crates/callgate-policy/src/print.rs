@@ -1,11 +1,12 @@
 //! A policy as its canonical policy.json: fixed order, older spellings rewritten, defaults left out.
 
 use crate::decision::Outcome;
+use crate::history::FlowVerdict;
 use crate::layout::Json;
 use crate::ledger::Unit;
 use crate::model::{
-    Ask, AskTerms, Condition, Entry, Limit, ListMode, Mode, Policy, Predicate, Section, Strategy, TestCase,
-    TestSubject, Unlisted, Window,
+    Ask, AskTerms, Condition, EarlierCall, Entry, Flow, FlowScope, Limit, ListMode, Matcher, Mode, Policy, Predicate,
+    ResultRules, Section, Strategy, TestCase, TestSubject, Unlisted, Wanted, Window, Within,
 };
 use crate::parse::duration;
 use std::sync::Arc;
@@ -31,6 +32,10 @@ impl Policy {
         members.object("tools", self.tools.entries.iter().map(|rules| (rules.pattern.to_string(), entry(rules))));
         for (kind, section) in self.sections.iter() {
             members.add(kind.section(), printed(section));
+        }
+        members.list("flows", self.flows.iter().map(flow));
+        if let Some(rules) = &self.results {
+            members.add("results", results(rules));
         }
         members.list("tests", self.tests.iter().map(test));
         members.json().text()
@@ -115,7 +120,38 @@ fn entry(entry: &Entry) -> Json {
     members.list("deny_if", entry.deny_if.iter().map(predicate));
     members.list("approve_if", entry.approve_if.iter().map(predicate));
     members.list("limits", entry.limits.iter().map(limit));
+    if let Some(rules) = &entry.results {
+        members.add("results", results(rules));
+    }
     members.json()
+}
+
+fn results(rules: &ResultRules) -> Json {
+    let mut members = Members::default();
+    members.text("description", rules.description.as_ref());
+    members.list("redact", rules.redact.iter().flat_map(|redact| &redact.wanted).map(wanted));
+    if let Some(bound) = &rules.max_bytes {
+        members.add("max_bytes", Json::Raw(bound.most.to_string()));
+    }
+    // Also where it is empty: a document may hold nothing else.
+    if !rules.deny_if.is_empty() || (rules.redact.is_none() && rules.max_bytes.is_none()) {
+        members.add("deny_if", Json::List(rules.deny_if.iter().map(predicate).collect()));
+    }
+    members.text("on_deny", rules.on_deny.as_ref());
+    members.shadow(rules.mode);
+    members.json()
+}
+
+fn wanted(wanted: &Wanted) -> Json {
+    match wanted {
+        Wanted::Known(name) => Json::string(name),
+        Wanted::Own { name, regex } => {
+            let mut members = Members::default();
+            members.text("name", Some(name));
+            members.text("regex", Some(regex));
+            members.json()
+        }
+    }
 }
 
 fn predicate(predicate: &Predicate) -> Json {
@@ -144,6 +180,7 @@ fn ask(terms: &AskTerms, members: &mut Members) {
     members.duration("hold_for", terms.hold_for_ms);
     members.flag("four_eyes", terms.four_eyes);
     members.duration("remember_for", terms.remember_for_ms);
+    members.flag("include_arguments", terms.include_arguments);
 }
 
 fn condition(condition: &Condition) -> Json {
@@ -179,6 +216,53 @@ fn limit(limit: &Limit) -> Json {
     members.json()
 }
 
+fn flow(flow: &Flow) -> Json {
+    let mut members = Members::default();
+    members.word("name", &flow.name);
+    members.text("description", flow.description.as_ref());
+    match &flow.verdict {
+        FlowVerdict::Require => {
+            members.add("before", matcher(&flow.later));
+            members.add("require", matcher(&flow.earlier));
+        }
+        FlowVerdict::Deny | FlowVerdict::Approve(_) => members.add("after", matcher(&flow.earlier)),
+    }
+    match flow.within {
+        None => {}
+        Some(Within::Session) => members.word("within", "session"),
+        Some(Within::Span(span)) => members.duration("within", Some(span)),
+    }
+    match &flow.scope {
+        None => {}
+        Some(FlowScope::Session) => members.word("scope", "session"),
+        Some(FlowScope::Grant) => members.word("scope", "grant"),
+        Some(FlowScope::Trace) => members.word("scope", "trace"),
+        Some(FlowScope::Identity) => members.word("scope", "identity"),
+        Some(FlowScope::Tag(key)) => members.word("scope", &format!("tag:{key}")),
+    }
+    match &flow.verdict {
+        FlowVerdict::Require => {}
+        FlowVerdict::Deny => members.add("deny", matcher(&flow.later)),
+        FlowVerdict::Approve(terms) => {
+            members.add("approve", matcher(&flow.later));
+            ask(terms, &mut members);
+        }
+    }
+    members.text("on_deny", flow.on_deny.as_ref());
+    members.shadow(flow.mode);
+    members.json()
+}
+
+fn matcher(matcher: &Matcher) -> Json {
+    let mut members = Members::default();
+    match matcher.tools.names().as_slice() {
+        [one] => members.word(matcher.tools.kind(), one),
+        many => members.list(matcher.tools.kind(), many.iter().map(|name| Json::string(name))),
+    }
+    members.list("conditions", matcher.conditions.iter().map(condition));
+    members.json()
+}
+
 fn test(test: &TestCase) -> Json {
     let mut members = Members::default();
     members.word("name", &test.name);
@@ -189,11 +273,26 @@ fn test(test: &TestCase) -> Json {
     if let Some(args) = &test.args {
         members.add("args", Json::Raw(args.to_string()));
     }
+    let earlier = |call: &EarlierCall| {
+        let mut members = Members::default();
+        members.word("tool", &call.tool);
+        if let Some(args) = &call.args {
+            members.add("args", Json::Raw(args.to_string()));
+        }
+        members.json()
+    };
+    members.list("after", test.after.iter().map(earlier));
     if test.calls != 1 {
         members.add("calls", Json::Raw(test.calls.to_string()));
     }
     members.text("grant", test.grant.as_ref());
     members.text("at", test.at.as_ref());
+    if let Some(result) = &test.result {
+        members.add("result", Json::Raw(result.to_string()));
+    }
+    if let Some(names) = &test.redacts {
+        members.add("redacts", Json::List(names.iter().map(|name| Json::string(name)).collect()));
+    }
     members.word(
         "expect",
         match test.expect {

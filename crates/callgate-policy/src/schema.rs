@@ -3,16 +3,34 @@
 use crate::layout::Json;
 use crate::operator::{OPERATORS, OperandKind};
 use crate::parse::field::{
-    APPROVAL, CATEGORIES, CONDITION, DOCUMENT, ENTRY, Field, Kind, LIMIT, PREDICATE, RATE, SECTION, Shape, TEST,
-    TEST_SUBJECTS, TOOL,
+    APPROVAL, CATEGORIES, CONDITION, DOCUMENT, EARLIER, ENTRY, FLOW, Field, Kind, LIMIT, MATCHER, MATCHERS,
+    OWN_DETECTOR, PREDICATE, RATE, RESULT_RULES, SECTION, Shape, TEST, TEST_SUBJECTS, TOOL, WINDOWS,
 };
 
 /// A duration as [`crate::parse::duration`] reads it, as far as a pattern can say.
 const DURATION: &str = "^[0-9]{1,12}[smhd]$";
 
+/// What a schema says, by keyword.
+type Members = Vec<(&'static str, Json)>;
+
 /// The schema's text, as `callgate policy schema` prints it.
 pub fn schema() -> String {
-    let definitions = [&ENTRY, &TOOL, &PREDICATE, &APPROVAL, &LIMIT, &SECTION, &TEST, &RATE]
+    let shapes = [
+        &ENTRY,
+        &TOOL,
+        &PREDICATE,
+        &APPROVAL,
+        &LIMIT,
+        &SECTION,
+        &FLOW,
+        &MATCHER,
+        &RESULT_RULES,
+        &OWN_DETECTOR,
+        &TEST,
+        &EARLIER,
+        &RATE,
+    ];
+    let definitions = shapes
         .into_iter()
         .map(|shape| (key(shape), object(shape, Vec::new())))
         .chain([(key(&CONDITION), condition())])
@@ -33,7 +51,7 @@ fn key(shape: &Shape) -> String {
 }
 
 fn object(shape: &Shape, more: Vec<(&str, Json)>) -> Json {
-    let properties = shape.fields.iter().filter_map(|field| Some((field.name.to_owned(), property(field)?))).collect();
+    let properties = shape.fields.iter().map(|field| (field.name.to_owned(), property(field))).collect();
     let required = shape.fields.iter().filter(|field| field.required).map(|field| Json::string(field.name)).collect();
     let mut members = vec![
         ("description", Json::string(shape.about)),
@@ -57,27 +75,29 @@ fn alternatives(shape: &Shape) -> Option<(&'static str, Json)> {
         name if name == PREDICATE.name || name == APPROVAL.name => Some(("anyOf", one_of(&["conditions", "any"]))),
         name if name == LIMIT.name => Some(("oneOf", one_of(&["window", "concurrent"]))),
         name if name == SECTION.name => Some(("anyOf", one_of(&["allow", "deny"]))),
+        name if name == MATCHER.name => Some(("oneOf", one_of(MATCHERS))),
+        name if name == FLOW.name => {
+            let options = [["after", "deny"], ["after", "approve"], ["before", "require"]];
+            let options = options.map(|both| named(vec![("required", strings(&both))]));
+            Some(("oneOf", Json::List(options.into())))
+        }
+        name if name == RESULT_RULES.name => Some(("anyOf", one_of(&["redact", "max_bytes", "deny_if"]))),
         name if name == TEST.name => Some(("oneOf", one_of(TEST_SUBJECTS))),
         _ => None,
     }
 }
 
-/// A field's schema; `None` for a field that is refused.
-fn property(field: &Field) -> Option<Json> {
+/// A field's schema.
+fn property(field: &Field) -> Json {
     let mut members = vec![("description", Json::string(field.about))];
-    let text = |more: Vec<(&'static str, Json)>| [vec![("type", Json::string("string"))], more].concat();
     members.extend(match &field.kind {
         Kind::Text => text(Vec::new()),
         Kind::Name | Kind::Path | Kind::ArgumentPath => text(vec![("minLength", number(1))]),
         Kind::Moment => text(vec![("format", Json::string("date-time"))]),
         Kind::Duration => text(vec![("pattern", Json::string(DURATION))]),
-        Kind::Window => vec![(
-            "anyOf",
-            Json::List(vec![
-                named(vec![("enum", strings(crate::parse::field::WINDOWS))]),
-                named(text(vec![("pattern", Json::string(DURATION))])),
-            ]),
-        )],
+        Kind::Window => {
+            either([named(vec![("enum", strings(WINDOWS))]), named(text(vec![("pattern", Json::string(DURATION))]))])
+        }
         Kind::Bool => vec![("type", Json::string("boolean"))],
         Kind::True => vec![("const", Json::bool(true))],
         Kind::Choice(choices) => vec![("enum", strings(choices))],
@@ -90,7 +110,17 @@ fn property(field: &Field) -> Option<Json> {
         }
         Kind::Operand => Vec::new(),
         Kind::Arguments => vec![("type", Json::string("object"))],
+        Kind::NameOrNames => one_or_some(named(text(vec![("minLength", number(1))]))),
+        Kind::Choices(choices) => one_or_some(named(vec![("enum", strings(choices))])),
+        Kind::Within => text(vec![("pattern", Json::string(&format!("^session$|{DURATION}")))]),
+        Kind::FlowScope => text(vec![("pattern", Json::string("^(session|grant|trace|identity|tag:.+)$"))]),
         Kind::Names => vec![("type", Json::string("array")), ("items", named(text(vec![("minLength", number(1))])))],
+        Kind::Detectors(shape) => {
+            let known = named(vec![("enum", Json::List(detectors()))]);
+            let item = named(either([known, named(vec![reference(shape)])]));
+            vec![("type", Json::string("array")), ("minItems", number(1)), ("items", item)]
+        }
+        Kind::Answer => vec![("type", strings(&["string", "object"]))],
         Kind::Object(shape) => vec![reference(shape)],
         Kind::List(shape) => {
             let mut list = vec![("type", Json::string("array")), ("items", named(vec![reference(shape)]))];
@@ -99,27 +129,15 @@ fn property(field: &Field) -> Option<Json> {
             }
             list
         }
-        Kind::ByTool(shape) => vec![
-            ("type", Json::string("object")),
-            ("propertyNames", named(vec![("minLength", number(1))])),
-            ("additionalProperties", named(vec![reference(shape)])),
-        ],
-        Kind::ByCategory(shape) => vec![
-            ("type", Json::string("object")),
-            ("propertyNames", named(vec![("enum", strings(CATEGORIES))])),
-            ("additionalProperties", named(vec![reference(shape)])),
-        ],
-        Kind::Rate => vec![(
-            "anyOf",
-            Json::List(vec![
-                named(text(vec![("pattern", Json::string("^[0-9.]+/(minute|hour|day|week|month)$"))])),
-                named(vec![reference(&RATE)]),
-            ]),
-        )],
+        Kind::ByTool(shape) => by_key(named(vec![("minLength", number(1))]), shape),
+        Kind::ByCategory(shape) => by_key(named(vec![("enum", strings(CATEGORIES))]), shape),
+        Kind::Rate => either([
+            named(text(vec![("pattern", Json::string("^[0-9.]+/(minute|hour|day|week|month)$"))])),
+            named(vec![reference(&RATE)]),
+        ]),
         Kind::Spend => text(vec![("pattern", Json::string("^\\$[0-9.]+/(minute|hour|day|week|month)$"))]),
-        Kind::NotEnforced => return None,
     });
-    Some(named(members))
+    named(members)
 }
 
 /// Conditions: what `value` may be depends on `op`.
@@ -167,6 +185,42 @@ fn operand(kind: OperandKind) -> Json {
         }
         OperandKind::Schema => vec![("type", strings(&["object", "boolean"]))],
     })
+}
+
+/// A string that meets this too.
+fn text(more: Members) -> Members {
+    [vec![("type", Json::string("string"))], more].concat()
+}
+
+/// One schema or the other.
+fn either(options: [Json; 2]) -> Members {
+    vec![("anyOf", Json::List(options.into()))]
+}
+
+/// Such an item, or a list of them.
+fn one_or_some(item: Json) -> Members {
+    either([item.clone(), some(item)])
+}
+
+/// Objects of this shape, by keys that meet this schema.
+fn by_key(keys: Json, shape: &Shape) -> Members {
+    vec![
+        ("type", Json::string("object")),
+        ("propertyNames", keys),
+        ("additionalProperties", named(vec![reference(shape)])),
+    ]
+}
+
+/// A list of such items, not empty.
+fn some(item: Json) -> Json {
+    named(vec![("type", Json::string("array")), ("minItems", number(1)), ("items", item)])
+}
+
+/// The names of groups and detectors.
+fn detectors() -> Vec<Json> {
+    let groups = callgate_detect::GROUPS.iter().map(|(_, name)| *name);
+    let detectors = callgate_detect::catalogue().iter().map(callgate_detect::Detector::name);
+    groups.chain(detectors).map(Json::string).collect()
 }
 
 fn reference(shape: &Shape) -> (&'static str, Json) {

@@ -222,6 +222,7 @@ impl Scene {
             identity: self.identity.as_ref(),
             session: self.session.as_deref(),
             client: self.client.as_ref(),
+            trace: None,
         }
     }
 }

@@ -23,7 +23,8 @@ fn read(text: &str) -> Policy {
 fn explained(policy: &Policy, tool: &str, arguments: &str, calls: u32) -> Decision {
     let value = parse(arguments.as_bytes(), &Limits::default()).unwrap();
     let arguments = Arguments::Value(&value);
-    let question = Question { policy: Some(policy), baseline: None, tool, arguments, definition: None, calls };
+    let question =
+        Question { policy: Some(policy), baseline: None, tool, arguments, definition: None, after: &[], calls };
     explain(&question, &Stage::new("agent", NOON).unwrap())
 }
 

@@ -28,7 +28,15 @@ fn decided(policy: &str, tool: &str, arguments: &str, now: Timestamp) -> Decisio
         Err(error) => Arguments::Unreadable(error.clone()),
     };
     let call = Call { server: &server, tool, arguments, definition: None };
-    let facts = Facts { now, organisation: &organisation, grant: &grant, identity: None, session: None, client: None };
+    let facts = Facts {
+        now,
+        organisation: &organisation,
+        grant: &grant,
+        identity: None,
+        session: None,
+        client: None,
+        trace: None,
+    };
     decide(Some(&policy), None, &call, &facts)
 }
 

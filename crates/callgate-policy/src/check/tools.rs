@@ -1,7 +1,7 @@
 //! Advice: what a policy's rules can't do on the tools that a server has.
 
-use super::commands;
 use super::shape::{Finding, Kinds, Schema};
+use super::{commands, flows};
 use super::{conditions, odd_characters, skeleton};
 use crate::call::Definition;
 use crate::decision::Place;
@@ -14,15 +14,16 @@ use callgate_json::{Kind, Limits, Value, canonical, line_column, parse};
 
 /// Warns about rules that can't mean what they say on these tools: a `tools/list` answer, one definition per tool.
 /// In document order; problems of the tools themselves come first.
-pub fn advise(policy: &Policy, tools: &[Definition]) -> Vec<Problem> {
+pub fn advise(policy: &Policy, definitions: &[Definition]) -> Vec<Problem> {
     let mut advice = Advice { found: Vec::new() };
-    let schemas: Vec<Option<Value<'_>>> = tools.iter().map(|tool| advice.schema(tool)).collect();
-    let tools: Vec<Tool<'_>> = tools
+    let schemas: Vec<Option<Value<'_>>> = definitions.iter().map(|tool| advice.schema(tool)).collect();
+    let tools: Vec<Tool<'_>> = definitions
         .iter()
         .zip(&schemas)
         .map(|(definition, schema)| Tool { name: &definition.name, schema: schema.as_ref().map(Schema::new) })
         .collect();
     advice.names(policy, &tools);
+    flows::advise(&mut advice, policy, definitions, &tools);
     for entry in &policy.tools.entries {
         let glob = Glob::new(&entry.pattern);
         let matching: Vec<&Tool<'_>> = tools.iter().filter(|tool| glob.matches(tool.name)).collect();
@@ -112,7 +113,8 @@ impl Advice {
         }
     }
 
-    fn condition(&mut self, condition: &Condition, tools: &[&Tool<'_>]) {
+    /// What a condition can't do on these tools.
+    pub(super) fn condition(&mut self, condition: &Condition, tools: &[&Tool<'_>]) {
         let Some(steps) = condition.path.as_ref().and_then(Path::argument_steps) else {
             return;
         };

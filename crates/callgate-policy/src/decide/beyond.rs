@@ -23,7 +23,7 @@ enum Bar<'a> {
 /// Policy and baseline both have to allow it. A decision here carries no charges and never asks.
 pub fn decide_reach(policy: Option<&Policy>, baseline: Option<&Policy>, reach: Reach<'_>) -> Decision {
     match judge(policy, baseline, reach) {
-        Ok(()) => Passed { approval: None, charges: Vec::new() }.into_decision(Vec::new()),
+        Ok(()) => Passed { approval: None, charges: Vec::new(), history: None }.into_decision(Vec::new()),
         Err(bar) => bar.denial(reach).into_decision(Vec::new()),
     }
 }

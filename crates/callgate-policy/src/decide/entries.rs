@@ -22,7 +22,7 @@ impl<'a> Entries<'a> {
         &mut self,
         source: Source,
         policy: &'a Policy,
-        tool: &'a str,
+        tool: &str,
         definition: Option<&Definition>,
     ) -> bool {
         let mut is_listed = false;
@@ -46,6 +46,18 @@ impl<'a> Entries<'a> {
             self.push(source, entry);
         }
         is_listed
+    }
+
+    /// The entries that apply in one document.
+    pub(super) fn of(
+        source: Source,
+        policy: &'a Policy,
+        tool: &str,
+        definition: Option<&Definition>,
+    ) -> impl Iterator<Item = (Source, &'a Entry)> + use<'a> {
+        let mut entries = Self::default();
+        entries.extend(source, policy, tool, definition);
+        entries.first.into_iter().flatten().chain(entries.rest)
     }
 
     /// The entries in their order.

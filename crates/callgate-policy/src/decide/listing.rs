@@ -4,7 +4,7 @@ use super::entries::Entries;
 use super::{Case, NO_ARGUMENTS, conditions};
 use crate::call::{Arguments, Call, Definition, Facts, Grant, Timestamp};
 use crate::decision::Source;
-use crate::model::{Condition, Entry, ListMode, Mode, Policy, Predicate, Unlisted, Window};
+use crate::model::{Condition, Entry, Flow, ListMode, Mode, Policy, Predicate, Unlisted, Window};
 use crate::names::{GrantId, Organisation, ServerName};
 use crate::path::Subject;
 use std::collections::BTreeMap;
@@ -33,7 +33,11 @@ impl Policy {
     pub fn looks_at_arguments(&self, tool: &str) -> bool {
         let mut entries = Entries::default();
         entries.extend(Source::Policy, self, tool, None);
-        entries.iter().any(|(_, entry)| looks_at_arguments(entry))
+        let in_flow = |flow: &Flow| {
+            let mut conditions = flow.matchers().into_iter().flat_map(|matcher| &matcher.conditions);
+            conditions.any(looks_at_an_argument)
+        };
+        entries.iter().any(|(_, entry)| looks_at_arguments(entry)) || self.flows.iter().any(in_flow)
     }
 
     fn is_callable(&self, tool: &str, definition: Option<&Definition>) -> bool {
@@ -99,18 +103,29 @@ fn constant(condition: &Condition, known: &Known<'_>, type_error: bool) -> Optio
     let grant = Grant { id: GrantId::parse("any").ok()?, label: String::new(), tags: BTreeMap::new() };
     let call = Call { server: &server, tool: known.tool, arguments: Arguments::Absent, definition: known.definition };
     let now = Timestamp(0);
-    let facts = Facts { now, organisation: &organisation, grant: &grant, identity: None, session: None, client: None };
-    let case = Case { call: &call, facts: &facts, arguments: &NO_ARGUMENTS };
+    let facts = Facts {
+        now,
+        organisation: &organisation,
+        grant: &grant,
+        identity: None,
+        session: None,
+        client: None,
+        trace: None,
+    };
+    let case = Case { call: &call, facts: &facts, arguments: &NO_ARGUMENTS, result: None };
     Some(conditions::one(&case, condition, type_error).map_err(|_| ()))
 }
 
 fn looks_at_arguments(entry: &Entry) -> bool {
-    let looks = |condition: &Condition| match condition.operator.expression() {
-        Some(expression) => expression.variables().contains(&"args"),
-        None => condition.path.as_ref().is_some_and(|path| path.argument_steps().is_some()),
-    };
     let predicates = entry.require.iter().chain(&entry.deny_if).chain(&entry.approve_if);
     entry.validate_arguments.as_ref().is_some_and(|toggle| toggle.on)
         || entry.limits.iter().any(|limit| limit.increment_from.is_some())
-        || predicates.flat_map(|p| p.conditions.iter().chain(&p.any)).any(looks)
+        || predicates.flat_map(|p| p.conditions.iter().chain(&p.any)).any(looks_at_an_argument)
+}
+
+fn looks_at_an_argument(condition: &Condition) -> bool {
+    match condition.operator.expression() {
+        Some(expression) => expression.variables().contains(&"args"),
+        None => condition.path.as_ref().is_some_and(|path| path.argument_steps().is_some()),
+    }
 }

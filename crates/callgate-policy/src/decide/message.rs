@@ -22,6 +22,19 @@ pub(super) fn denied(case: &Case<'_>, predicate: &Predicate) -> String {
     })
 }
 
+/// A `deny_if` of rules over results that holds. Nothing of the result is shown.
+pub(super) fn returned(case: &Case<'_>, predicate: &Predicate) -> String {
+    own(predicate).unwrap_or_else(|| refused(case, predicate.rule.as_str()))
+}
+
+/// A result that a rule refuses.
+pub(super) fn refused(case: &Case<'_>, rule: &str) -> String {
+    match case.call.tool {
+        "" => format!("what came back is refused by the rule `{rule}`"),
+        tool => format!("the result of `{}` is refused by the rule `{rule}`", shorten(tool)),
+    }
+}
+
 /// A `require` that does not hold.
 pub(super) fn required(case: &Case<'_>, predicate: &Predicate, held: &Held<'_>) -> String {
     own(predicate).unwrap_or_else(|| {

@@ -26,6 +26,9 @@ pub(super) fn with_value<R>(
     let client = || case.facts.client.ok_or_else(|| "the client did not say what it is".to_owned());
     Ok(match subject {
         Subject::Args(steps) => judge(Some(case.arguments), steps),
+        Subject::Result(steps) => judge(result(case)?, steps),
+        // What is no call of a tool has no name of one.
+        Subject::ToolName if case.call.tool.is_empty() => return Err("this is no call of a tool".to_owned()),
         Subject::ToolName => judge(Some(&text(case.call.tool)), &[]),
         Subject::ToolCategory => {
             let category = definition()?.category.ok_or_else(|| "the tool has no category".to_owned())?;
@@ -56,8 +59,12 @@ pub(super) fn with_value<R>(
 /// The variables of an expression. What is not known is not there, so that looking at it is an error.
 pub(super) fn variables(case: &Case<'_>, expression: &Expression) -> Result<Vec<(&'static str, cel::Value)>, String> {
     let names = expression.variables();
-    if expression.max_values() < usize::MAX && count(case.arguments) > expression.max_values() {
+    let most = expression.max_values();
+    if most < usize::MAX && count(case.arguments) > most {
         return Err("the arguments are too many for an expression with nested loops".into());
+    }
+    if most < usize::MAX && names.contains(&"result") && result(case)?.is_some_and(|result| count(result) > most) {
+        return Err("the result is too large for an expression with nested loops".into());
     }
     let mut variables = Vec::with_capacity(names.len());
     for name in names {
@@ -73,6 +80,7 @@ fn variable(case: &Case<'_>, name: &str) -> Result<Option<cel::Value>, String> {
     let facts = case.facts;
     Ok(match name {
         "args" => Some(cel_value::value(case.arguments)?),
+        "result" => result(case)?.map(cel_value::value).transpose()?,
         "tool" => {
             let mut tool = vec![("name", text(case.call.tool))];
             if let Some(definition) = case.call.definition {
@@ -105,6 +113,11 @@ fn variable(case: &Case<'_>, name: &str) -> Result<Option<cel::Value>, String> {
             Some(cel_value::map([("hour", cel::Value::Int(hour.into())), ("weekday", text(weekday))]))
         }
     })
+}
+
+/// What came back: nothing where it is an error.
+fn result<'a>(case: &Case<'a>) -> Result<Option<&'a Value<'a>>, String> {
+    case.result.ok_or_else(|| "there is no result yet".to_owned())
 }
 
 fn count(value: &Value<'_>) -> usize {

@@ -1,7 +1,8 @@
 //! What a refused reservation says.
 
 use super::{Charge, Refusal, Unit};
-use crate::decision::Reason;
+use crate::decision::{Outcome, Reason, ShadowVerdict};
+use crate::history::{Check, FlowVerdict, Imprint, MarkScope};
 use crate::model::{Strategy, Window};
 
 /// The refusal of a charge that does not fit. `frees_at` and `now` are milliseconds since the Unix epoch.
@@ -39,6 +40,79 @@ pub(super) fn inexact(charge: &Charge) -> Refusal {
         place: Some(charge.place.clone()),
         message,
         retry_after_ms: None,
+    }
+}
+
+/// The refusal, or the question to a person, where an earlier call is in the way. `left` is how long it will be, in
+/// milliseconds.
+pub(super) fn not_after(check: &Check, left: Option<u64>) -> Refusal {
+    let message = own(check).unwrap_or_else(|| {
+        let (rule, whose) = (&check.rule, whose(&check.key.scope));
+        match check.verdict {
+            FlowVerdict::Approve(_) => {
+                format!("a person has to approve this (rule `{rule}`) after an earlier call {whose}")
+            }
+            _ => format!("this is denied by the rule `{rule}` after an earlier call {whose}"),
+        }
+    });
+    flow(check, message, left.filter(|_| !matches!(check.verdict, FlowVerdict::Approve(_))))
+}
+
+/// The refusal where an earlier call is missing.
+pub(super) fn not_yet(check: &Check) -> Refusal {
+    let message = own(check).unwrap_or_else(|| {
+        let (rule, whose) = (&check.rule, whose(&check.key.scope));
+        format!("the rule `{rule}` requires another call {whose} to be completed before this one")
+    });
+    flow(check, message, None)
+}
+
+/// The refusal of a call whose mark has no place.
+pub(super) fn no_room(imprint: &Imprint, most: usize) -> Refusal {
+    let message = format!(
+        "the rule `{}` could not be evaluated: the history is full ({most} entries), and nothing in it may be forgotten yet",
+        imprint.rule
+    );
+    Refusal {
+        reason: Reason::Fault,
+        rule: imprint.rule.clone(),
+        place: Some(imprint.place.clone()),
+        message,
+        retry_after_ms: None,
+    }
+}
+
+/// What a flow in shadow mode would have made of a call that it would have refused.
+pub(super) fn shadow(check: &Check, refusal: Refusal) -> ShadowVerdict {
+    let (outcome, reason) = match check.verdict {
+        FlowVerdict::Approve(_) => (Outcome::Approve, Reason::ApprovalRefused),
+        FlowVerdict::Deny | FlowVerdict::Require => (Outcome::Deny, refusal.reason),
+    };
+    ShadowVerdict { rule: refusal.rule, outcome, reason, message: refusal.message }
+}
+
+fn flow(check: &Check, message: String, retry_after_ms: Option<u64>) -> Refusal {
+    Refusal {
+        reason: Reason::Flow,
+        rule: check.rule.clone(),
+        place: Some(check.place.clone()),
+        message,
+        retry_after_ms,
+    }
+}
+
+fn own(check: &Check) -> Option<String> {
+    check.on_deny.as_deref().map(str::to_owned)
+}
+
+/// Whose calls are one history, without naming anybody.
+fn whose(scope: &MarkScope) -> &'static str {
+    match scope {
+        MarkScope::Session(_) => "in this session",
+        MarkScope::Sessionless(_) | MarkScope::Grant(_) => "of this grant",
+        MarkScope::Identity(_) => "of this identity",
+        MarkScope::Trace(_) => "in this trace",
+        MarkScope::Tag { .. } => "of this grant or one that belongs to it",
     }
 }
 

@@ -1,18 +1,21 @@
-//! The counters of one process.
+//! The counters and the history of one process.
 
+use super::marks::Marks;
 use super::tally::Tally;
 use super::{Charge, CounterKey, Receipt, Refusal, Reserved, Settlement, message};
 use crate::call::Timestamp;
+use crate::history::{Mark, Marked};
 use crate::model::{Mode, Window};
 use std::collections::HashMap;
 
-/// The counters of one process.
+/// The counters and the history of one process.
 ///
 /// Time never runs backwards in here: a moment before the latest one that was seen counts as that latest one, so that
 /// a clock that goes back grants nothing twice.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     counters: HashMap<CounterKey, Counter>,
+    pub(super) marks: Marks,
     latest: Option<i64>,
 }
 
@@ -56,13 +59,13 @@ impl State {
             return Ok(Receipt::default());
         }
         self.look(charges, now)?;
-        let moment = self.moment(now);
-        self.latest = Some(moment);
+        let moment = self.advance(now);
         let shadow = charges.iter().filter(|charge| charge.mode == Mode::Shadow);
         let refused: Vec<&Charge> = shadow.filter(|charge| self.fits(charge, now).is_err()).collect();
         let mut receipt = Receipt {
             reserved: Vec::with_capacity(charges.len()),
             shadow: refused.iter().map(|charge| charge.rule.clone()).collect(),
+            marks: Vec::new(),
         };
         for charge in charges {
             let is_refused = charge.mode == Mode::Shadow && refused.iter().any(|other| other.key == charge.key);
@@ -83,7 +86,9 @@ impl State {
     }
 
     /// Ends a reservation. Once per receipt: giving back twice would take what others were charged.
-    pub fn settle(&mut self, receipt: &Receipt, settlement: Settlement, _now: Timestamp) {
+    pub fn settle(&mut self, receipt: &Receipt, settlement: Settlement, now: Timestamp) {
+        let moment = self.moment(now);
+        receipt.marks.iter().for_each(|marked| self.marks.end(marked, settlement, moment));
         for reserved in &receipt.reserved {
             let is_lease = reserved.key.window == Window::Concurrent;
             if !is_lease && settlement == Settlement::Keep {
@@ -100,6 +105,33 @@ impl State {
                 self.counters.remove(&reserved.key);
             }
         }
+    }
+
+    /// Tells the history that the call of this receipt ended with a result that is no error.
+    pub fn complete(&mut self, receipt: &Receipt, now: Timestamp) {
+        let moment = self.moment(now);
+        receipt.marks.iter().for_each(|marked| self.marks.complete(marked, moment));
+    }
+
+    /// Puts back a mark that a record says was left: the call is in flight, as far as this state knows.
+    pub fn begin(&mut self, marked: &Marked) {
+        self.marks.begin(marked);
+    }
+
+    /// Puts back a mark of a checkpoint.
+    pub fn restore_mark(&mut self, mark: &Mark) {
+        self.marks.restore(mark);
+    }
+
+    /// Ends the calls in flight whose process is gone: for the history they ran until now.
+    pub fn abandon(&mut self, now: Timestamp) {
+        let moment = self.moment(now);
+        self.marks.abandon(moment);
+    }
+
+    /// The history as [`State::restore_mark`] takes it. Sorted, so that equal states give equal checkpoints.
+    pub fn marks(&self, now: Timestamp) -> Vec<Mark> {
+        self.marks.snapshot(self.moment(now))
     }
 
     /// Puts back what a record says was reserved; how counters are rebuilt from the journal. Leases stay gone: they
@@ -125,10 +157,10 @@ impl State {
         entries.flatten().collect()
     }
 
-    /// Forgets windows that have ended.
+    /// Forgets windows that have ended, and what the history no longer needs.
     pub fn sweep(&mut self, now: Timestamp) {
-        let moment = self.moment(now);
-        self.latest = Some(moment);
+        let moment = self.advance(now);
+        self.marks.sweep(moment);
         self.counters.retain(|key, counter| {
             counter.enforced.prune(key.window, moment);
             counter.shadow.prune(key.window, moment);
@@ -136,18 +168,30 @@ impl State {
         });
     }
 
-    /// How many counters are held in memory.
+    /// How many counters and marks are held in memory.
     pub fn len(&self) -> usize {
-        self.counters.len()
+        self.counters.len() + self.marks.len()
     }
 
-    /// Whether nothing is counted.
+    /// Whether nothing is counted or remembered.
     pub fn is_empty(&self) -> bool {
-        self.counters.is_empty()
+        self.len() == 0
     }
 
-    fn moment(&self, now: Timestamp) -> i64 {
+    /// The moment that counts: time never runs backwards in here.
+    pub fn moment_of(&self, now: Timestamp) -> Timestamp {
+        Timestamp(self.moment(now))
+    }
+
+    pub(super) fn moment(&self, now: Timestamp) -> i64 {
         self.latest.map_or(now.0, |latest| latest.max(now.0))
+    }
+
+    /// From now on no moment before this one counts.
+    pub(super) fn advance(&mut self, now: Timestamp) -> i64 {
+        let moment = self.moment(now);
+        self.latest = Some(moment);
+        moment
     }
 
     /// The tally, made where there is none; so there always is one.

@@ -1,6 +1,6 @@
 //! The rules of a document: entries, predicates, conditions, limits and tests.
 
-use super::{Mode, Scope, Strategy, Window};
+use super::{Mode, ResultRules, Scope, Strategy, Window};
 use crate::decision::{Outcome, Place, RulePath};
 use crate::ledger::Unit;
 use crate::operator::Operator;
@@ -28,6 +28,8 @@ pub struct Entry {
     pub(crate) limits: Vec<Limit>,
     /// Whether arguments must match the pinned schema.
     pub(crate) validate_arguments: Option<Toggle>,
+    /// Rules over what comes back.
+    pub(crate) results: Option<ResultRules>,
 }
 
 /// A switch in an entry.
@@ -76,10 +78,12 @@ pub struct AskTerms {
     pub(crate) ask: Ask,
     /// How long a call is held open, in milliseconds.
     pub(crate) hold_for_ms: Option<u64>,
-    /// Two people have to say yes.
+    /// Who asks may not answer.
     pub(crate) four_eyes: bool,
     /// How long a yes covers identical calls, in milliseconds.
     pub(crate) remember_for_ms: Option<u64>,
+    /// Endpoints that are told of the question may see the arguments.
+    pub(crate) include_arguments: bool,
 }
 
 /// What the caller does while a person decides.
@@ -145,6 +149,8 @@ pub struct TestCase {
     pub(crate) subject: TestSubject,
     /// The arguments as canonical JSON, an object; `None` where the call has none.
     pub(crate) args: Option<Arc<str>>,
+    /// The calls before, in order.
+    pub(crate) after: Vec<EarlierCall>,
     /// How many identical calls are made at one moment, from 1; the last one is judged.
     pub(crate) calls: u32,
     /// The expected outcome.
@@ -155,8 +161,21 @@ pub struct TestCase {
     pub(crate) at: Option<Arc<str>>,
     /// The label of the calling grant, where the test names one.
     pub(crate) grant: Option<Arc<str>>,
+    /// What the server answers, as canonical JSON, where the test is about that.
+    pub(crate) result: Option<Arc<str>>,
+    /// The detectors that are expected to find something in it, sorted, where the test names them.
+    pub(crate) redacts: Option<Vec<Arc<str>>>,
     /// Where the test stands.
     pub(crate) place: Place,
+}
+
+/// A call that is made before the ones that a test is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EarlierCall {
+    /// The tool.
+    pub(crate) tool: Arc<str>,
+    /// The arguments as canonical JSON, an object; `None` where the call has none.
+    pub(crate) args: Option<Arc<str>>,
 }
 
 /// What a test asks about.
@@ -166,6 +185,62 @@ pub enum TestSubject {
     Tool(Arc<str>),
     /// A resource, prompt, sampling, elicitation or root, by its subject.
     Reach(ReachKind, Arc<str>),
+}
+
+impl Ask {
+    /// Every way to ask, as documents name them.
+    pub const ALL: [(Self, &'static str); 3] = [(Self::Retry, "retry"), (Self::Hold, "hold"), (Self::Client, "client")];
+
+    /// The way with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(ask, _)| *ask)
+    }
+
+    /// The way's name.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(ask, _)| *ask == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl AskTerms {
+    /// The same terms again, from what the others here tell: for those who carry them elsewhere.
+    pub fn new(
+        ask: Ask,
+        (timeout_ms, hold_for_ms, remember_for_ms): (Option<u64>, Option<u64>, Option<u64>),
+        (four_eyes, include_arguments): (bool, bool),
+    ) -> Self {
+        Self { timeout_ms, ask, hold_for_ms, four_eyes, remember_for_ms, include_arguments }
+    }
+
+    /// How long the question stands, in milliseconds.
+    pub fn timeout_ms(&self) -> Option<u64> {
+        self.timeout_ms
+    }
+
+    /// What the caller does meanwhile.
+    pub fn ask(&self) -> Ask {
+        self.ask
+    }
+
+    /// How long a call is held open, in milliseconds.
+    pub fn hold_for_ms(&self) -> Option<u64> {
+        self.hold_for_ms
+    }
+
+    /// Whether who asks may not answer.
+    pub fn four_eyes(&self) -> bool {
+        self.four_eyes
+    }
+
+    /// How long a yes covers alike calls, in milliseconds.
+    pub fn remember_for_ms(&self) -> Option<u64> {
+        self.remember_for_ms
+    }
+
+    /// Whether endpoints that are told of the question (webhooks) may see the arguments.
+    pub fn include_arguments(&self) -> bool {
+        self.include_arguments
+    }
 }
 
 impl PartialEq for Entry {
@@ -178,6 +253,7 @@ impl PartialEq for Entry {
             && self.approve_if == other.approve_if
             && self.limits == other.limits
             && self.validate_arguments == other.validate_arguments
+            && self.results == other.results
     }
 }
 
@@ -234,10 +310,13 @@ impl PartialEq for TestCase {
         self.name == other.name
             && self.subject == other.subject
             && self.args == other.args
+            && self.after == other.after
             && self.calls == other.calls
             && self.expect == other.expect
             && self.rule == other.rule
             && self.at == other.at
             && self.grant == other.grant
+            && self.result == other.result
+            && self.redacts == other.redacts
     }
 }

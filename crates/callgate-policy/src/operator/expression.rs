@@ -17,7 +17,7 @@ const MAX_LOOPS: usize = 2;
 /// Most values that the arguments may have where an expression's loops nest: each loop walks them all.
 const MAX_NESTED_VALUES: usize = 1000;
 /// The names that an expression may look at.
-const VARIABLES: [&str; 7] = ["args", "tool", "grant", "identity", "client", "session", "time"];
+const VARIABLES: [&str; 8] = ["args", "tool", "grant", "identity", "client", "session", "time", "result"];
 
 /// The names of types, for comparisons with `type(x)`.
 const TYPES: [&str; 10] = ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];

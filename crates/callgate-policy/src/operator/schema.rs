@@ -1,5 +1,11 @@
-//! JSON Schema: 2020-12 unless the schema names another draft, no references to other documents, linear-time patterns.
+//! JSON Schema: 2020-12 unless the schema names another draft, no references to other documents, linear-time patterns, and
+//! no more work than is known to be bounded.
 
+mod bounds;
+mod graph;
+mod references;
+
+use bounds::Bounds;
 use callgate_json::{Decimal, Kind, Number, Value};
 use jsonschema::{PatternOptions, Validator};
 use std::fmt;
@@ -7,7 +13,20 @@ use std::sync::{Arc, OnceLock};
 
 /// A JSON Schema that is compiled when it is first needed, once. Clones share the result.
 #[derive(Clone, Default)]
-pub struct CompiledSchema(Arc<OnceLock<Result<Validator, String>>>);
+pub struct CompiledSchema(Arc<OnceLock<Result<Compiled, String>>>);
+
+struct Compiled {
+    validator: Validator,
+    bounds: Bounds,
+    /// How many bytes of text may be put to its patterns.
+    max_text: u64,
+}
+
+/// What the patterns of a schema may take when compiled, in bytes, and how many bytes of text may be put to them then:
+/// the work is at most the product.
+const PATTERNS: [(usize, u64); 3] = [(4 << 10, u64::MAX), (64 << 10, 512 << 10), (1 << 20, 32 << 10)];
+/// So many places that are wrong are named.
+const NAMED: usize = 3;
 
 /// Why a value is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,17 +48,22 @@ impl CompiledSchema {
 
     /// Whether the compiled schema accepts the value.
     pub(crate) fn check(&self, value: &Value<'_>) -> Result<(), Mismatch> {
-        let validator = match self.0.get() {
-            Some(Ok(validator)) => validator,
+        let Compiled { validator, bounds, max_text } = match self.0.get() {
+            Some(Ok(compiled)) => compiled,
             Some(Err(why)) => return Err(Mismatch::Fault(why.clone())),
             None => return Err(Mismatch::Fault("the schema is not compiled".into())),
         };
         let instance = instance(value).map_err(Mismatch::Fault)?;
-        validator.validate(&instance).map_err(|error| {
+        bounds.check(&instance, *max_text).map_err(Mismatch::Fault)?;
+        if validator.is_valid(&instance) {
+            return Ok(());
+        }
+        let named = validator.iter_errors(&instance).take(NAMED).map(|error| {
             let at = error.instance_path().as_str();
             let place = if at.is_empty() { "the value itself".to_owned() } else { format!("`{at}`") };
-            Mismatch::Invalid(format!("{place} {}", shorten(&error.masked_with("the value").to_string())))
-        })
+            format!("{place} {}", shorten(&error.masked_with("the value").to_string()))
+        });
+        Err(Mismatch::Invalid(named.collect::<Vec<_>>().join("; ")))
     }
 }
 
@@ -49,10 +73,22 @@ impl fmt::Debug for CompiledSchema {
     }
 }
 
-fn build(schema: &str) -> Result<Validator, String> {
+fn build(schema: &str) -> Result<Compiled, String> {
     let schema: serde_json::Value = serde_json::from_str(schema).map_err(|error| error.to_string())?;
-    let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
-    options.build(&schema).map_err(|error| shorten(&error.to_string()))
+    let bounds = Bounds::of(&schema)?;
+    let mut failure = String::new();
+    for (size, max_text) in PATTERNS {
+        let patterns = PatternOptions::regex().size_limit(size);
+        let options = jsonschema::options().with_pattern_options(patterns).should_validate_formats(false).offline();
+        match options.build(&schema) {
+            Ok(validator) => return Ok(Compiled { validator, bounds, max_text }),
+            Err(error) => failure = shorten(&error.to_string()),
+        }
+        if !bounds.has_patterns() {
+            break;
+        }
+    }
+    Err(failure)
 }
 
 fn shorten(text: &str) -> String {
@@ -94,3 +130,6 @@ pub(super) fn double(value: Decimal) -> Option<f64> {
     let reads_back = double.is_finite() && format!("{double:e}").parse::<Decimal>().is_ok_and(|back| back == value);
     reads_back.then_some(double)
 }
+
+#[cfg(test)]
+mod tests;

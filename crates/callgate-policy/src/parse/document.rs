@@ -3,7 +3,7 @@
 use super::field::{CATEGORIES, DOCUMENT, ENTRY, TOOL};
 use super::reader::{Fields, Reader};
 use super::wording::{shown, suggestion};
-use super::{entry, limit, section, test};
+use super::{entry, flow, limit, results, section, test};
 use crate::model::{Category, Entry, Hide, ListMode, Policy, Tools, Unlisted};
 use callgate_json::{Pointer, Value};
 use std::sync::Arc;
@@ -28,6 +28,9 @@ pub(super) fn read(reader: &mut Reader<'_>, value: &Value<'_>) -> Policy {
     policy.categories = categories(reader, &fields);
     policy.tools = tools(reader, &fields, &mut policy.hide);
     policy.sections = section::read(reader, &fields);
+    policy.flows = flow::read(reader, &fields);
+    policy.results = results::read(reader, &fields);
+    policy.has_results = policy.results.is_some() || policy.entries().any(|entry| entry.results.is_some());
     policy.tests = test::read(reader, &fields);
     limit::contradictions(reader, &policy);
     policy

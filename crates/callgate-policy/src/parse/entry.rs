@@ -3,7 +3,7 @@
 use super::field::{APPROVAL, PREDICATE, Shape};
 use super::reader::{Fields, Reader};
 use super::rule_name::RuleNames;
-use super::{limit, predicate};
+use super::{limit, predicate, results};
 use crate::decision::{Place, RulePath};
 use crate::faq;
 use crate::model::{Entry, Limit, Predicate, Toggle};
@@ -39,11 +39,12 @@ pub(super) fn read(
         approve_if: predicates(reader, &fields, "approve_if", &APPROVAL, list("approve_if"), older.approve_if),
         limits: limits(reader, &fields, list("limits"), older.limits),
         validate_arguments: validate_arguments(reader, &fields),
+        results: results::read(reader, &fields),
     };
     Some(Read { entry, hidden: older.hide })
 }
 
-fn predicates(
+pub(super) fn predicates(
     reader: &mut Reader<'_>,
     fields: &Fields<'_, '_>,
     name: &str,
@@ -95,5 +96,6 @@ impl Entry {
             && self.approve_if.is_empty()
             && self.limits.is_empty()
             && self.validate_arguments.is_none()
+            && self.results.is_none()
     }
 }

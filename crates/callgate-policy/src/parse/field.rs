@@ -1,5 +1,13 @@
 //! The fields of a document: the one table that the parser reads by and that the JSON Schema is made from.
 
+mod flow;
+mod limit;
+mod results;
+
+pub(crate) use flow::{EARLIER, FLOW, LABELS, MATCHER, MATCHERS};
+pub(crate) use limit::{LIMIT, RATE, WINDOWS};
+pub(crate) use results::{OWN_DETECTOR, RESULT_RULES};
+
 /// One field of an object.
 #[derive(Debug)]
 pub(crate) struct Field {
@@ -59,6 +67,18 @@ pub(crate) enum Kind {
     Moment,
     /// A list of non-empty strings.
     Names,
+    /// A non-empty string, or a list of them.
+    NameOrNames,
+    /// One of these strings, or a list of them.
+    Choices(&'static [&'static str]),
+    /// `session`, or a duration that the history reaches back.
+    Within,
+    /// Whose calls are one history.
+    FlowScope,
+    /// A list of detectors, by name, and of objects of this shape.
+    Detectors(&'static Shape),
+    /// What a server answers: a string, or an object.
+    Answer,
     /// An object of this shape.
     Object(&'static Shape),
     /// A list of objects of this shape.
@@ -71,8 +91,6 @@ pub(crate) enum Kind {
     Rate,
     /// `spend_limit` of the older spelling.
     Spend,
-    /// Part of the language, but not enforced by this version, and so refused.
-    NotEnforced,
 }
 
 impl Field {
@@ -95,13 +113,9 @@ impl Shape {
 
 /// Most identical calls that a test may make.
 const MOST_CALLS: u32 = 1_000_000;
-/// Longest window of `rate_limit` in seconds: ten years, as for durations.
-const MOST_SECONDS: u32 = 3660 * 86_400;
 
 /// The categories, as keys under `categories`.
 pub(crate) const CATEGORIES: &[&str] = &["read", "write", "execute", "destructive", "financial"];
-/// The windows that have names.
-pub(crate) const WINDOWS: &[&str] = &["minute", "hour", "day", "week", "month"];
 
 /// The fields of a test that say what it asks about; it has one of them.
 pub(crate) const TEST_SUBJECTS: &[&str] = &["tool", "resource", "prompt", "sampling", "elicitation", "root"];
@@ -134,7 +148,11 @@ const VALIDATE: Field = Field::new(
     Kind::Bool,
     "`true`: arguments must match the pinned `inputSchema` before the server sees them.",
 );
-const RESULTS: Field = Field::new("results", Kind::NotEnforced, "Rules over results: not enforced by this version.");
+const RESULTS: Field = Field::new(
+    "results",
+    Kind::Object(&RESULT_RULES),
+    "Rules over what comes back: what is taken out of it, how long it may be, and when it is refused.",
+);
 const NAME: Field =
     Field::new("name", Kind::Name, "The rule's name in logs and answers, in place of its path and operator.");
 const CONDITIONS: Field = Field::new(
@@ -144,6 +162,21 @@ const CONDITIONS: Field = Field::new(
 );
 const ANY: Field = Field::new("any", Kind::List(&CONDITION), "At least one of them must hold, beside `conditions`.");
 const ON_DENY: Field = Field::new("on_deny", Kind::Text, "What the caller is told.");
+const TIMEOUT: Field = Field::new("timeout", Kind::Duration, "How long the question stands before the call is denied.");
+const ASK: Field = Field::new(
+    "ask",
+    Kind::Choice(&["retry", "hold", "client"]),
+    "What the caller does meanwhile: `retry` (default), `hold` its call open, or ask its own user (`client`).",
+);
+const HOLD_FOR: Field =
+    Field::new("hold_for", Kind::Duration, "How long a call is held open under `\"ask\": \"hold\"`.");
+const FOUR_EYES: Field = Field::new("four_eyes", Kind::Bool, "`true`: who asks may not answer.");
+const REMEMBER_FOR: Field = Field::new("remember_for", Kind::Duration, "How long one yes covers identical calls.");
+const INCLUDE_ARGUMENTS: Field = Field::new(
+    "include_arguments",
+    Kind::Bool,
+    "`true`: webhooks that are allowed to see arguments get those of the call; otherwise only their names.",
+);
 const QUIET: Field = Field::new("quiet", Kind::Bool, "`true`: the message names no value of the call.");
 
 /// The whole document.
@@ -197,7 +230,7 @@ pub(crate) const DOCUMENT: Shape = Shape {
             Kind::Object(&SECTION),
             "Which of the client's roots the server is told about, by URI. Without it `default` decides.",
         ),
-        Field::new("flows", Kind::NotEnforced, "Rules over the history of calls: not enforced by this version."),
+        Field::new("flows", Kind::List(&FLOW), "Rules over the history of calls: what may follow what."),
         RESULTS,
         Field::new("tests", Kind::List(&TEST), "What the policy is supposed to do, checked before it is published."),
     ],
@@ -280,15 +313,12 @@ pub(crate) const APPROVAL: Shape = Shape {
         CONDITIONS,
         ANY,
         ON_DENY,
-        Field::new("timeout", Kind::Duration, "How long the question stands before the call is denied."),
-        Field::new(
-            "ask",
-            Kind::Choice(&["retry", "hold", "client"]),
-            "What the caller does meanwhile: `retry` (default), `hold` its call open, or ask its own user (`client`).",
-        ),
-        Field::new("hold_for", Kind::Duration, "How long a call is held open under `\"ask\": \"hold\"`."),
-        Field::new("four_eyes", Kind::Bool, "`true`: two people have to say yes."),
-        Field::new("remember_for", Kind::Duration, "How long one yes covers identical calls."),
+        TIMEOUT,
+        ASK,
+        HOLD_FOR,
+        FOUR_EYES,
+        REMEMBER_FOR,
+        INCLUDE_ARGUMENTS,
         MODE,
         QUIET,
     ],
@@ -311,38 +341,6 @@ pub(crate) const CONDITION: Shape = Shape {
     ],
 };
 
-/// A member of `limits`.
-pub(crate) const LIMIT: Shape = Shape {
-    name: "limit",
-    about: "A counter and how much it may hold.",
-    fields: &[
-        Field::new("counter", Kind::Name, "The counter's name. Limits that name one counter share it.").required(),
-        DESCRIPTION,
-        Field::new(
-            "window",
-            Kind::Window,
-            "The span that is counted over: `minute`, `hour`, `day`, `week`, `month` (UTC), or a duration such as \
-             `90s`. Required unless `concurrent` is there.",
-        ),
-        Field::new("concurrent", Kind::True, "`true` in place of `window`: calls in flight are counted."),
-        Field::new("max", Kind::Amount, "The most that the counter may hold. `0` blocks.").required(),
-        Field::new(
-            "scope",
-            Kind::Choice(&["grant", "session", "identity", "server", "organisation"]),
-            "Whose calls share the counter.",
-        )
-        .required(),
-        Field::new("increment_from", Kind::ArgumentPath, "The argument whose value is charged, in place of 1 a call."),
-        Field::new(
-            "strategy",
-            Kind::Choice(&["fixed", "sliding"]),
-            "`fixed` (default): aligned windows. `sliding`: never more than `max` in any span of that length.",
-        ),
-        ON_DENY,
-        MODE,
-    ],
-};
-
 /// A member of `tests`.
 pub(crate) const TEST: Shape = Shape {
     name: "test",
@@ -357,20 +355,22 @@ pub(crate) const TEST: Shape = Shape {
         Field::new("elicitation", Kind::Name, "`form` or the URL of an elicitation, in place of a tool."),
         Field::new("root", Kind::Name, "The URI of a root, in place of a tool."),
         Field::new("args", Kind::Arguments, "The arguments of each call; none by default."),
+        Field::new("after", Kind::List(&EARLIER), "The calls before, by the same grant in the same session."),
         Field::new("calls", Kind::Count(MOST_CALLS), "How many calls are made; 1 by default. The last one is judged."),
         Field::new("grant", Kind::Name, "The label of the calling grant."),
         Field::new("at", Kind::Moment, "The moment of the calls, in RFC 3339."),
+        Field::new(
+            "result",
+            Kind::Answer,
+            "What the server answers to the last call, which is judged instead of the call where the call is allowed: a \
+             result as MCP has it, or a text.",
+        ),
+        Field::new(
+            "redacts",
+            Kind::Names,
+            "The detectors that have to find something in `result`, and no others; an empty list for none.",
+        ),
         Field::new("expect", Kind::Choice(&["allow", "deny", "approve"]), "The outcome of the last call.").required(),
         Field::new("rule", Kind::Text, "The rule that decides the last call; empty for a plain allow."),
-    ],
-};
-
-/// `rate_limit` as an object.
-pub(crate) const RATE: Shape = Shape {
-    name: "rate limit",
-    about: "Older spelling of a limit on calls.",
-    fields: &[
-        Field::new("max", Kind::Amount, "The most calls in a window.").required(),
-        Field::new("window", Kind::Count(MOST_SECONDS), "The window, in seconds.").required(),
     ],
 };

@@ -55,7 +55,8 @@ pub(super) fn mode(fields: &Fields<'_, '_>) -> Mode {
     if fields.text("mode") == Some("shadow") { Mode::Shadow } else { Mode::Enforce }
 }
 
-fn ask(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> AskTerms {
+/// How a person is asked.
+pub(super) fn ask(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> AskTerms {
     let ask = match fields.text("ask") {
         Some("hold") => Ask::Hold,
         Some("client") => Ask::Client,
@@ -71,10 +72,12 @@ fn ask(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> AskTerms {
         hold_for_ms: fields.duration("hold_for"),
         four_eyes: fields.flag("four_eyes"),
         remember_for_ms: fields.duration("remember_for"),
+        include_arguments: fields.flag("include_arguments"),
     }
 }
 
-fn list(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, name: &str) -> Vec<Condition> {
+/// Reads the conditions in a field.
+pub(super) fn list(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, name: &str) -> Vec<Condition> {
     let Some((list, pointer)) = fields.get(name) else {
         return Vec::new();
     };

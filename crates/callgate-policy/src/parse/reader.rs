@@ -214,12 +214,6 @@ impl<'i> Reader<'i> {
     /// Whether the value is what the field holds, as far as its kind can tell.
     fn fits(&mut self, field: &Field, value: &Value<'_>, at: &Pointer) -> bool {
         let offset = value.span.start;
-        if matches!(field.kind, Kind::NotEnforced) {
-            let message = format!("this version does not enforce `{}`", field.name);
-            let hint = "remove it: a rule that nothing enforces would look like protection";
-            self.error("CG1016", offset, at, message, hint);
-            return false;
-        }
         if value.is_null() && !matches!(field.kind, Kind::Operand) {
             self.error("CG1004", offset, at, format!("`{}` is null", field.name), "leave the field out instead");
             return false;
@@ -228,18 +222,23 @@ impl<'i> Reader<'i> {
             Kind::Text | Kind::Name | Kind::Path | Kind::ArgumentPath | Kind::Operator | Kind::Moment => {
                 value.as_str().is_none().then_some("a string")
             }
-            Kind::Choice(_) | Kind::Duration | Kind::Window | Kind::Spend => {
+            Kind::Choice(_) | Kind::Duration | Kind::Window | Kind::Spend | Kind::Within | Kind::FlowScope => {
                 value.as_str().is_none().then_some("a string")
+            }
+            Kind::NameOrNames | Kind::Choices(_) => {
+                (value.as_str().is_none() && value.as_array().is_none()).then_some("a string or a list of strings")
             }
             Kind::Bool => value.as_bool().is_none().then_some("`true` or `false`"),
             Kind::True => (value.as_bool() != Some(true)).then_some("`true`"),
             Kind::Amount | Kind::Count(_) => value.as_number().is_none().then_some("a number"),
-            Kind::Names | Kind::List(_) => value.as_array().is_none().then_some("a list"),
+            Kind::Names | Kind::List(_) | Kind::Detectors(_) => value.as_array().is_none().then_some("a list"),
             Kind::Arguments | Kind::Object(_) | Kind::ByTool(_) | Kind::ByCategory(_) => {
                 (!value.is_object()).then_some("an object")
             }
-            Kind::Rate => (value.as_str().is_none() && !value.is_object()).then_some("a string or an object"),
-            Kind::Operand | Kind::NotEnforced => None,
+            Kind::Rate | Kind::Answer => {
+                (value.as_str().is_none() && !value.is_object()).then_some("a string or an object")
+            }
+            Kind::Operand => None,
         };
         match expected {
             Some(expected) => {

@@ -1,6 +1,6 @@
 //! The words of messages: suggestions, lists, kinds.
 
-use super::field::{APPROVAL, CONDITION, DOCUMENT, Field, Kind, LIMIT, PREDICATE, SECTION, TOOL};
+use super::field::{APPROVAL, CONDITION, DOCUMENT, FLOW, Field, Kind, LIMIT, PREDICATE, RESULT_RULES, SECTION, TOOL};
 use callgate_json::Value;
 
 /// The nearest known name, or all of them.
@@ -76,6 +76,8 @@ pub(crate) fn misplaced(key: &str) -> Option<&'static str> {
         (&CONDITION, "in a member of `conditions`"),
         (&LIMIT, "in a member of `limits`"),
         (&SECTION, "in a section such as `resources`"),
+        (&FLOW, "in a member of `flows`"),
+        (&RESULT_RULES, "in `results`"),
     ];
     homes.into_iter().find(|(shape, _)| shape.field(key).is_some()).map(|(_, home)| home)
 }

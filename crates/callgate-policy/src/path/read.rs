@@ -8,7 +8,8 @@ const MAX_STEPS: usize = 64;
 /// Longest path, in bytes.
 const MAX_BYTES: usize = 4096;
 
-const ROOTS: &str = "paths begin with `args`, `tool`, `grant`, `identity`, `client`, `session` or `time`";
+const ROOTS: &str = "paths begin with `args`, `tool`, `grant`, `identity`, `client`, `session` or `time`, and with `result` \
+                     in rules over results";
 
 /// Reads a whole path.
 pub(super) fn path(text: &str) -> Result<Path, PathError> {
@@ -49,6 +50,7 @@ impl<'a> Reader<'a> {
         let root = self.name()?;
         match root {
             "args" => Ok(Subject::Args(self.steps(true)?)),
+            "result" => Ok(Subject::Result(self.steps(true)?)),
             "tool" => self.tool(),
             "grant" => self.grant(),
             "identity" => self.identity(),
@@ -168,7 +170,7 @@ impl<'a> Reader<'a> {
                 return Err(self.error("nothing can be looked up behind `[join]`", "`[join]` stands at the end"));
             }
             if arguments && steps.is_empty() && self.rest().starts_with("[") && !self.rest().starts_with("[\"") {
-                return Err(self.error("the arguments are an object, not a list", "for example `args.list[0]`"));
+                return Err(self.error("this is an object, not a list", "for example `args.list[0]`"));
             }
             if steps.len() == MAX_STEPS {
                 return Err(self.error(format!("it has more than {MAX_STEPS} steps"), ""));

@@ -9,6 +9,7 @@ pub(crate) struct Document {
     hide: Vec<String>,
     all_tools: Entry,
     tools: Vec<(String, Entry)>,
+    flows: Vec<String>,
     pub(crate) list_callable: bool,
 }
 
@@ -26,6 +27,7 @@ pub(crate) enum Addition {
     Hide(String),
     DenyIf(usize, String),
     Limit(usize, u8),
+    Flow(String),
 }
 
 impl Arbitrary for Addition {
@@ -37,6 +39,7 @@ impl Arbitrary for Addition {
             pattern().prop_map(Self::Hide),
             (0usize..4, predicate()).prop_map(|(at, text)| Self::DenyIf(at, text)),
             (0usize..4, 0u8..3).prop_map(|(at, max)| Self::Limit(at, max)),
+            flow("enforce").prop_map(Self::Flow),
         ]
         .boxed()
     }
@@ -48,6 +51,7 @@ impl Addition {
         match self {
             Self::Hide(pattern) => document.hide.push(pattern.clone()),
             Self::DenyIf(at, text) => document.entry(*at).deny_if.push(text.clone()),
+            Self::Flow(text) => document.flows.push(text.clone()),
             Self::Limit(at, max) => document.entry(*at).limits.push(limit("added", *max, "enforce")),
         }
     }
@@ -59,6 +63,11 @@ impl Document {
             Some((_, entry)) => entry,
             None => &mut self.all_tools,
         }
+    }
+
+    /// The document without its flows.
+    pub(crate) fn without_flows(self) -> Self {
+        Self { flows: Vec::new(), ..self }
     }
 
     /// Adds rules in shadow mode everywhere.
@@ -76,6 +85,11 @@ impl Document {
         for entry in self.tools.iter_mut().map(|(_, entry)| entry).chain([&mut self.all_tools]) {
             entry.deny_if[0] = r#"{"name":"shadowed","mode":"shadow","conditions":[]}"#.into();
         }
+        let any = r#"{"tool":"*"}"#;
+        let flow = |rest: &str| format!(r#"{{"name":"shadowed","mode":"shadow",{rest}}}"#);
+        self.flows.push(flow(&format!(r#""after":{any},"deny":{any}"#)));
+        self.flows.push(flow(&format!(r#""after":{any},"approve":{any},"scope":"identity""#)));
+        self.flows.push(flow(&format!(r#""before":{any},"require":{any}"#)));
     }
 
     /// The document's JSON text.
@@ -84,11 +98,12 @@ impl Document {
         let hide: Vec<_> = self.hide.iter().map(|name| format!("{name:?}")).collect();
         let tools: Vec<_> = self.tools.iter().map(|(name, entry)| format!("{name:?}:{}", entry.text())).collect();
         format!(
-            r#"{{"version":"1","default":"{}",{list}"hide":[{}],"all_tools":{},"tools":{{{}}}}}"#,
+            r#"{{"version":"1","default":"{}",{list}"hide":[{}],"all_tools":{},"tools":{{{}}},"flows":[{}]}}"#,
             self.default,
             hide.join(","),
             self.all_tools.text(),
-            tools.join(",")
+            tools.join(","),
+            self.flows.join(",")
         )
     }
 }
@@ -152,6 +167,38 @@ fn predicate() -> impl Strategy<Value = String> {
     )
 }
 
+/// One side of a flow.
+fn matcher() -> impl Strategy<Value = String> {
+    let tools = prop_oneof![
+        5 => pattern().prop_map(|name| format!(r#""tool":"{name}""#)),
+        1 => Just(r#""tool":["a*","b"]"#.to_owned()),
+        1 => Just(r#""label":"egress""#.to_owned()),
+        1 => Just(r#""category":["read","write"]"#.to_owned()),
+    ];
+    (tools, proptest::collection::vec(condition(), 0..2)).prop_map(|(tools, conditions)| {
+        let conditions =
+            if conditions.is_empty() { String::new() } else { format!(r#","conditions":[{}]"#, conditions.join(",")) };
+        format!("{{{tools}{conditions}}}")
+    })
+}
+
+/// A member of `flows`.
+pub(crate) fn flow(mode: &'static str) -> impl Strategy<Value = String> {
+    let bounds = prop_oneof![
+        3 => Just(""),
+        1 => Just(r#","within":"session""#),
+        1 => Just(r#","within":"10m""#),
+        1 => Just(r#","scope":"grant""#),
+        1 => Just(r#","scope":"tag:agent","within":"1h""#),
+        1 => Just(r#","scope":"identity""#),
+        1 => Just(r#","scope":"trace""#),
+    ];
+    let shape = prop_oneof![Just(["after", "deny"]), Just(["after", "approve"]), Just(["require", "before"])];
+    ("[fg]", shape, matcher(), matcher(), bounds).prop_map(move |(name, [first, second], earlier, later, bounds)| {
+        format!(r#"{{"name":"{name}","{first}":{earlier},"{second}":{later}{bounds},"mode":"{mode}"}}"#)
+    })
+}
+
 fn entry() -> impl Strategy<Value = Entry> {
     let some = || proptest::collection::vec(predicate(), 0..2);
     let limits = proptest::collection::vec((prop_oneof!["l", "m"], 0u8..4), 0..2);
@@ -167,14 +214,15 @@ fn entry() -> impl Strategy<Value = Entry> {
 pub(crate) fn document() -> impl Strategy<Value = Document> {
     let tools = proptest::collection::btree_map(pattern(), entry(), 0..4);
     let hide = proptest::collection::btree_set(pattern(), 0..2);
-    (prop_oneof![Just("allow"), Just("deny")], hide, entry(), tools).prop_map(|(default, hide, all_tools, tools)| {
-        Document {
-            default,
-            hide: hide.into_iter().collect(),
-            all_tools,
-            tools: tools.into_iter().collect(),
-            list_callable: false,
-        }
+    let flows = proptest::collection::vec(flow("enforce"), 0..3);
+    let default = prop_oneof![Just("allow"), Just("deny")];
+    (default, hide, entry(), tools, flows).prop_map(|(default, hide, all_tools, tools, flows)| Document {
+        default,
+        hide: hide.into_iter().collect(),
+        all_tools,
+        tools: tools.into_iter().collect(),
+        flows,
+        list_callable: false,
     })
 }
 

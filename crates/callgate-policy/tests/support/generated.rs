@@ -18,7 +18,8 @@ pub(crate) fn document() -> impl Strategy<Value = String> {
     let head =
         (prop::bool::ANY, option::of("[a-zä\"\\\\]{1,8}"), option::of(Just("callable")), vec(tool.clone(), 0..3));
     let body = (option::of(entry(false)), vec((category(), entry(false)), 0..3), vec((tool, entry(true)), 0..5));
-    (head, body, vec(test(), 0..3)).prop_map(|((allow, name, list, hide), (all, categories, tools), tests)| {
+    let rest = (vec(flow(), 0..3), vec(test(), 0..3));
+    (head, body, rest).prop_map(|((allow, name, list, hide), (all, categories, tools), (flows, tests))| {
         let mut document = Map::new();
         document.insert("version".to_owned(), json!("1"));
         document.insert("default".to_owned(), json!(if allow { "allow" } else { "deny" }));
@@ -28,6 +29,7 @@ pub(crate) fn document() -> impl Strategy<Value = String> {
         put(&mut document, "all_tools", all);
         document.insert("categories".to_owned(), by_key(categories));
         document.insert("tools".to_owned(), by_key(tools));
+        document.insert("flows".to_owned(), json!(flows));
         document.insert("tests".to_owned(), json!(tests));
         Value::Object(document).to_string()
     })
@@ -36,7 +38,8 @@ pub(crate) fn document() -> impl Strategy<Value = String> {
 /// An entry; with the older spellings where it stands under `tools`.
 pub(crate) fn entry(tool: bool) -> impl Strategy<Value = Value> {
     let lists = (vec(predicate(), 0..3), vec(predicate(), 0..3), vec(approval(), 0..2), vec(limit(), 0..3));
-    (lists, option::of(any::<bool>()), older()).prop_map(move |(lists, validate, older)| {
+    let more = (option::of(any::<bool>()), option::weighted(0.3, results()));
+    (lists, more, older()).prop_map(move |(lists, (validate, results), older)| {
         let (require, deny_if, approve_if, limits) = lists;
         let mut entry = Map::new();
         for (name, list) in [("require", require), ("deny_if", deny_if), ("approve_if", approve_if), ("limits", limits)]
@@ -46,10 +49,29 @@ pub(crate) fn entry(tool: bool) -> impl Strategy<Value = Value> {
             }
         }
         put(&mut entry, "validate_arguments", validate);
+        put(&mut entry, "results", results);
         if tool {
             entry.extend(older);
         }
         Value::Object(entry)
+    })
+}
+
+/// Rules over what comes back.
+pub(crate) fn results() -> impl Strategy<Value = Value> {
+    let redact = prop::sample::subsequence(
+        vec![json!("secrets"), json!("email"), json!({"name": "x", "regex": "[ab]{2}"})],
+        1..4,
+    );
+    let deny_if = vec(predicate(), 0..2);
+    (option::of(redact), option::of(1u32..200), deny_if, any::<bool>()).prop_map(|(redact, most, deny_if, shadow)| {
+        let mut rules = Map::new();
+        let has_some = redact.is_some() || most.is_some();
+        put(&mut rules, "redact", redact);
+        put(&mut rules, "max_bytes", most);
+        put(&mut rules, "deny_if", (!deny_if.is_empty() || !has_some).then_some(deny_if));
+        put(&mut rules, "mode", shadow.then_some("shadow"));
+        Value::Object(rules)
     })
 }
 
@@ -99,6 +121,7 @@ fn approval() -> impl Strategy<Value = Value> {
             put(predicate, "timeout", timeout);
             put(predicate, "remember_for", remember);
             put(predicate, "four_eyes", eyes.then_some(true));
+            put(predicate, "include_arguments", eyes.then_some(true));
             put(predicate, "ask", ["retry", "hold", "client"].get(usize::try_from(ask).unwrap_or(0)).copied());
             put(predicate, "hold_for", (ask == 1).then_some("55s"));
         }
@@ -194,6 +217,44 @@ pub(crate) fn limit() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A member of `flows`.
+fn flow() -> impl Strategy<Value = Value> {
+    let shape = prop::sample::select(vec![("after", "deny"), ("after", "approve"), ("require", "before")]);
+    let within = option::of(prop::sample::select(vec!["session", "90s", "10m", "30d"]));
+    let scope = option::of(prop::sample::select(vec!["session", "grant", "trace", "identity", "tag:agent"]));
+    let words = (option::of("[ -~é]{0,9}"), any::<(bool, bool)>());
+    (shape, matcher(), matcher(), (within, scope), words).prop_map(
+        |((first, second), earlier, later, (within, scope), (on_deny, (shadow, eyes)))| {
+            let mut flow = Map::new();
+            flow.insert("name".to_owned(), json!("a flow"));
+            flow.insert(first.to_owned(), earlier);
+            flow.insert(second.to_owned(), later);
+            let is_session = matches!(scope, None | Some("session"));
+            put(&mut flow, "within", within.filter(|within| *within != "session" || is_session));
+            put(&mut flow, "scope", scope);
+            put(&mut flow, "on_deny", on_deny);
+            put(&mut flow, "mode", shadow.then_some("shadow"));
+            put(&mut flow, "four_eyes", (eyes && second == "approve").then_some(true));
+            Value::Object(flow)
+        },
+    )
+}
+
+fn matcher() -> impl Strategy<Value = Value> {
+    let tools = prop_oneof![
+        Just(json!({"tool": "exec"})),
+        Just(json!({"tool": ["read_*", "a/b~c"]})),
+        Just(json!({"category": ["read", "write"]})),
+        Just(json!({"label": "egress"})),
+    ];
+    (tools, vec(condition(), 0..2)).prop_map(|(mut matcher, conditions)| {
+        if let Some(members) = matcher.as_object_mut().filter(|_| !conditions.is_empty()) {
+            members.insert("conditions".to_owned(), json!(conditions));
+        }
+        matcher
+    })
+}
+
 fn category() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["read", "write", "execute", "destructive", "financial"])
 }
@@ -206,6 +267,7 @@ fn test() -> impl Strategy<Value = Value> {
         test.insert("tool".to_owned(), json!(tool));
         test.insert("args".to_owned(), json!({"b": 1.0, "a": ["x"]}));
         test.insert("expect".to_owned(), json!(expect));
+        put(&mut test, "after", calls.map(|_| json!([{"tool": "pay"}, {"tool": "exec", "args": {"a": 1.0}}])));
         put(&mut test, "calls", calls);
         Value::Object(test)
     })
