@@ -1,12 +1,13 @@
 //! What a tool does, how risky that is, and the words that say so.
 
 mod evidence;
+mod labels;
 mod verdict;
 
 use crate::lexicon::Lexicon;
 use crate::tool::Tool;
-use callgate_policy::Category;
-use serde::{Deserialize, Serialize};
+use callgate_policy::{Category, Label};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// What the catalogue makes of a tool.
@@ -54,24 +55,6 @@ pub enum Confidence {
     High,
 }
 
-/// What an attack could use a tool for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Label {
-    /// Brings text to the model that strangers wrote.
-    ReadsUntrusted,
-    /// Shows the model what is not public.
-    ReadsPrivate,
-    /// Carries data out.
-    Egress,
-    /// Asks for or deals in credentials.
-    Credentials,
-    /// Runs what the caller writes.
-    FreeFormCode,
-    /// Acts on many things at once.
-    Bulk,
-}
-
 /// One sign: the very words, where they stand, and what they are worth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
@@ -91,7 +74,11 @@ pub struct Evidence {
 
 /// Classifies a tool from its name, description, `inputSchema` and, as a hint only, its annotations.
 pub fn classify(tool: &Tool) -> Classification {
-    let lexicon = Lexicon::built_in();
+    classify_with(tool, Lexicon::built_in())
+}
+
+/// [`classify`] by another lexicon: for evaluations that ask what a part of it is worth.
+pub fn classify_with(tool: &Tool, lexicon: &Lexicon) -> Classification {
     let signs = evidence::collect(tool, lexicon);
-    verdict::reach(tool, signs)
+    verdict::reach(tool, signs, lexicon)
 }

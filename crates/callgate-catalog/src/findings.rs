@@ -1,6 +1,9 @@
 //! Definitions that try to steer the model: hidden instructions, invisible characters, other servers' tools, secrets.
 
 mod characters;
+mod servers;
+
+pub use servers::{Aimed, Listed, findings_across};
 
 use crate::tool::{Text, Tool};
 use regex::{Regex, RegexBuilder};

@@ -1,19 +1,22 @@
 //! The word lists and weights of `data/lexicon.toml`, ready to look up.
 
-use crate::classify::Label;
+mod raw;
+
 use crate::words::forms;
-use callgate_policy::Category;
+use callgate_policy::{Category, Label};
+use raw::RawLexicon;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// Everything that the classifier knows about words.
 #[derive(Debug)]
-pub(crate) struct Lexicon {
+pub struct Lexicon {
     verbs: HashMap<String, Category>,
     nouns: HashSet<String>,
     reading: HashSet<String>,
     lead_ins: HashSet<String>,
+    unsure: HashSet<String>,
     /// What a word's place is worth.
     pub(crate) weights: Weights,
     /// Combinations of words.
@@ -66,9 +69,8 @@ pub(crate) struct Rule {
 #[derive(Debug)]
 pub(crate) struct ParamRule {
     pub(crate) names: HashSet<String>,
-    pub(crate) category: Option<Category>,
+    pub(crate) category: Category,
     pub(crate) weight: f64,
-    pub(crate) label: Option<Label>,
     pub(crate) why: String,
 }
 
@@ -83,23 +85,48 @@ pub(crate) struct Phrase {
     pub(crate) why: String,
 }
 
-/// Which words give a tool a label, if it is of one of the categories.
+/// What gives a tool a label, if it does something of one of the categories.
 #[derive(Debug)]
 pub(crate) struct LabelRule {
     pub(crate) label: Label,
-    pub(crate) words: HashSet<String>,
     pub(crate) categories: Vec<Category>,
+    /// Leading verbs; any where it is empty.
+    pub(crate) verbs: HashSet<String>,
+    /// Words of the name or the first sentence; any where it is empty.
+    pub(crate) words: HashSet<String>,
+    /// Words of which one has to be there too.
+    pub(crate) words_too: HashSet<String>,
+    /// Words that rule it out.
+    pub(crate) not: HashSet<String>,
+    /// Parameters of which one has to be there.
+    pub(crate) params: HashSet<String>,
+    /// Whether that parameter has to take a list.
+    pub(crate) lists: bool,
+    /// Whether the words count only in the name and close behind the leading verb of the description.
+    pub(crate) near: bool,
 }
 
+/// Why a lexicon can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the lexicon can't be read: {0}")]
+pub struct LexiconError(String);
+
 impl Lexicon {
+    /// The text of the lexicon that is built in, in TOML.
+    pub const TEXT: &'static str = include_str!("../data/lexicon.toml");
+
     /// The lexicon that is built in.
-    pub(crate) fn built_in() -> &'static Self {
-        static BUILT_IN: LazyLock<Lexicon> = LazyLock::new(|| {
-            #[expect(clippy::expect_used, reason = "the file is part of the program and a test reads it")]
-            let raw: RawLexicon = toml::from_str(include_str!("../data/lexicon.toml")).expect("data/lexicon.toml");
-            raw.into()
-        });
+    pub fn built_in() -> &'static Self {
+        #[expect(clippy::expect_used, reason = "the file is part of the program and a test reads it")]
+        static BUILT_IN: LazyLock<Lexicon> =
+            LazyLock::new(|| Lexicon::parse(Lexicon::TEXT).expect("data/lexicon.toml"));
         &BUILT_IN
+    }
+
+    /// Reads a lexicon in the form of [`Lexicon::TEXT`]: for evaluations that ask what a part of it is worth.
+    pub fn parse(text: &str) -> Result<Self, LexiconError> {
+        let raw: RawLexicon = toml::from_str(text).map_err(|error| LexiconError(error.to_string()))?;
+        Ok(raw.into())
     }
 
     /// The base form and category of a verb.
@@ -122,206 +149,14 @@ impl Lexicon {
         self.lead_ins.contains(word)
     }
 
+    /// Whether a verb of reading is as often one of changing ("select", "confirm").
+    pub(crate) fn is_unsure(&self, verb: &str) -> bool {
+        self.unsure.contains(verb)
+    }
+
     /// Whether a parameter of this name chooses what the tool does.
     pub(crate) fn is_multiplex(&self, param: &str) -> bool {
         self.multiplex.contains(param)
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawLexicon {
-    verbs: RawVerbs,
-    nouns: RawWords,
-    reading: RawWords,
-    lead_ins: RawWords,
-    weights: Weights,
-    rule: Vec<RawRule>,
-    param: Vec<RawParam>,
-    multiplex: RawMultiplex,
-    phrase: Vec<RawPhrase>,
-    label: Vec<RawLabel>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawVerbs {
-    read: String,
-    write: String,
-    execute: String,
-    destructive: String,
-    financial: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawWords {
-    words: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawMultiplex {
-    params: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRule {
-    #[serde(default)]
-    verbs: String,
-    #[serde(default)]
-    words: String,
-    #[serde(default)]
-    words_too: String,
-    #[serde(default)]
-    not: String,
-    #[serde(default)]
-    params: String,
-    #[serde(default)]
-    params_not: String,
-    #[serde(default)]
-    lead_object: bool,
-    category: Name,
-    weight: f64,
-    why: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawParam {
-    names: String,
-    category: Option<Name>,
-    #[serde(default)]
-    weight: f64,
-    label: Option<Label>,
-    why: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPhrase {
-    text: Vec<String>,
-    #[serde(default)]
-    not_before: Vec<String>,
-    category: Name,
-    weight: f64,
-    label: Option<Label>,
-    why: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawLabel {
-    label: Label,
-    words: String,
-    category: Vec<Name>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Name {
-    Read,
-    Write,
-    Execute,
-    Destructive,
-    Financial,
-}
-
-impl From<Name> for Category {
-    fn from(name: Name) -> Self {
-        match name {
-            Name::Read => Self::Read,
-            Name::Write => Self::Write,
-            Name::Execute => Self::Execute,
-            Name::Destructive => Self::Destructive,
-            Name::Financial => Self::Financial,
-        }
-    }
-}
-
-fn set(words: &str) -> HashSet<String> {
-    words.split_whitespace().map(str::to_owned).collect()
-}
-
-impl From<RawLexicon> for Lexicon {
-    fn from(raw: RawLexicon) -> Self {
-        // A word in two lists counts by its riskier one.
-        let lists = [
-            (raw.verbs.read, Category::Read),
-            (raw.verbs.write, Category::Write),
-            (raw.verbs.execute, Category::Execute),
-            (raw.verbs.destructive, Category::Destructive),
-            (raw.verbs.financial, Category::Financial),
-        ];
-        let mut verbs = HashMap::new();
-        for (words, category) in lists {
-            verbs.extend(words.split_whitespace().map(|word| (word.to_owned(), category)));
-        }
-        Self {
-            verbs,
-            nouns: set(&raw.nouns.words),
-            reading: set(&raw.reading.words),
-            lead_ins: set(&raw.lead_ins.words),
-            weights: raw.weights,
-            rules: raw.rule.into_iter().map(Rule::from).collect(),
-            params: raw.param.into_iter().map(ParamRule::from).collect(),
-            phrases: raw.phrase.into_iter().map(Phrase::from).collect(),
-            labels: raw.label.into_iter().map(LabelRule::from).collect(),
-            multiplex: set(&raw.multiplex.params),
-        }
-    }
-}
-
-impl From<RawRule> for Rule {
-    fn from(raw: RawRule) -> Self {
-        Self {
-            verbs: set(&raw.verbs),
-            words: set(&raw.words),
-            words_too: set(&raw.words_too),
-            not: set(&raw.not),
-            params: set(&raw.params),
-            params_not: set(&raw.params_not),
-            lead_object: raw.lead_object,
-            category: raw.category.into(),
-            weight: raw.weight,
-            why: raw.why,
-        }
-    }
-}
-
-impl From<RawParam> for ParamRule {
-    fn from(raw: RawParam) -> Self {
-        Self {
-            names: set(&raw.names),
-            category: raw.category.map(Category::from),
-            weight: raw.weight,
-            label: raw.label,
-            why: raw.why,
-        }
-    }
-}
-
-impl From<RawPhrase> for Phrase {
-    fn from(raw: RawPhrase) -> Self {
-        Self {
-            text: raw.text,
-            not_before: raw.not_before,
-            category: raw.category.into(),
-            weight: raw.weight,
-            label: raw.label,
-            why: raw.why,
-        }
-    }
-}
-
-impl From<RawLabel> for LabelRule {
-    fn from(raw: RawLabel) -> Self {
-        Self {
-            label: raw.label,
-            words: set(&raw.words),
-            categories: raw.category.into_iter().map(Category::from).collect(),
-        }
     }
 }
 

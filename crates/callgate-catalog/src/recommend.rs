@@ -4,10 +4,10 @@ mod document;
 mod guard;
 mod tests_of;
 
-use crate::classify::{Classification, Confidence, Label, Risk, classify};
+use crate::classify::{Classification, Confidence, Risk, classify};
 use crate::tool::{ParamType, Tool};
-use callgate_policy::Category;
-use document::{Condition, Document, Entry, Limit, Predicate};
+use callgate_policy::{Category, Label};
+use document::{Condition, Document, Entry, Limit, Predicate, Results};
 use guard::Guard;
 use serde::Deserialize;
 use std::sync::LazyLock;
@@ -82,6 +82,7 @@ struct Limits {
     spend_per_day: u32,
     spend_per_day_smallest_unit: u32,
     smallest_unit_words: String,
+    amount_params: String,
 }
 
 static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
@@ -102,7 +103,15 @@ fn entry(tool: &Tool, found: &Classification) -> Option<Entry> {
     let guarded = guard::add(&SETTINGS.guard, tool, found, &mut entry);
     entry.approve_if.extend(approval(tool, found, guarded));
     entry.limits = limits(tool, found);
+    entry.results = results(found);
     Some(entry)
+}
+
+/// What is taken out of the answers of a tool that shows what is not public: credentials that lie there by chance. A tool
+/// whose work they are shows them.
+fn results(found: &Classification) -> Option<Results> {
+    let has = |label| found.labels.contains(&label);
+    (has(Label::ReadsPrivate) && !has(Label::Credentials)).then(|| Results { redact: vec!["secrets"] })
 }
 
 /// What a person is asked about: every call, or the values of the action argument that can't be taken back.
@@ -163,9 +172,11 @@ fn limits(tool: &Tool, found: &Classification) -> Vec<Limit> {
 fn spending(tool: &Tool) -> Option<Limit> {
     let settings = &SETTINGS.limits;
     let amount = tool.params.iter().find(|param| {
-        param.name.eq_ignore_ascii_case("amount") && param.required && param.shape == ParamType::Number
+        let name = param.name.to_lowercase();
+        let known = settings.amount_params.split(' ').any(|known| known == name);
+        known && param.required && param.shape == ParamType::Number
     })?;
-    let said = format!("{} {}", tool.description, amount.description).to_lowercase();
+    let said = format!("{} {} {}", tool.description, amount.description, amount.name.replace('_', " ")).to_lowercase();
     let smallest = crate::words::prose(&said, 0)
         .iter()
         .any(|word| settings.smallest_unit_words.split(' ').any(|known| known == word.text));

@@ -1,9 +1,10 @@
 //! What `callgate scan --json` prints: one entry per tool.
 
-use crate::classify::{Confidence, Evidence, Label, Risk, classify};
+use crate::classify::{Confidence, Evidence, Risk, classify};
 use crate::findings::{Finding, findings};
 use crate::recommend::rule_for;
 use crate::tool::Tool;
+use callgate_policy::Label;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -19,7 +20,7 @@ pub struct Scanned {
     /// How sure the category is.
     pub confidence: Confidence,
     /// What attacks could use it for.
-    pub labels: Vec<Label>,
+    pub labels: Vec<&'static str>,
     /// Where an argument chooses what the tool does: the category of each of its values.
     pub actions: Option<BTreeMap<String, &'static str>>,
     /// The words and schema parts that decided, the weightiest first.
@@ -63,7 +64,7 @@ fn scan_one(tool: &Tool) -> Scanned {
         category: found.category.as_str(),
         risk: found.risk,
         confidence: found.confidence,
-        labels: found.labels,
+        labels: found.labels.into_iter().map(Label::as_str).collect(),
         actions: found
             .actions
             .map(|actions| actions.into_iter().map(|(value, category)| (value, category.as_str())).collect()),

@@ -256,3 +256,132 @@ proptest::proptest! {
         proptest::prop_assert!(policy.is_ok(), "{}\n{:?}", text, policy.err());
     }
 }
+
+/// The lists of the project: this crate's own and those that the fixture server can serve.
+const LISTS: [(&str, &[u8]); 4] = [
+    ("mixed", MIXED),
+    ("kernel", include_bytes!("../../callgate-fixture/lists/kernel.json")),
+    ("pare-docker", include_bytes!("../../callgate-fixture/lists/pare-docker.json")),
+    ("probe", include_bytes!("../../callgate-fixture/lists/probe.json")),
+];
+
+#[test]
+fn every_list_of_the_project_gets_a_policy_that_passes_its_tests_and_the_checker() {
+    for (name, list) in LISTS {
+        let tools = Tool::from_list(list).unwrap();
+        let policy = Policy::parse(recommend(&tools).unwrap().as_bytes()).unwrap_or_else(|e| panic!("{name}: {e:?}"));
+        let report = suite::run(&policy, |_| None::<&Definition>);
+        let failed: Vec<_> = report.tests.iter().filter(|test| !test.passed()).collect();
+        assert!(failed.is_empty(), "{name}: {failed:#?}");
+        assert!(report.passed() >= tools.len().min(3), "{name}");
+        let document: serde_json::Value = serde_json::from_slice(list).unwrap();
+        let listed = document["tools"].as_array().or_else(|| document["result"]["tools"].as_array()).unwrap();
+        let definition = |tool: &serde_json::Value| Definition {
+            name: tool["name"].as_str().unwrap().to_owned(),
+            input_schema: tool.get("inputSchema").map(ToString::to_string),
+            ..Definition::default()
+        };
+        let definitions: Vec<Definition> = listed.iter().map(definition).collect();
+        let mut said: Vec<_> = policy.warnings().to_vec();
+        said.extend(callgate_policy::advise(&policy, &definitions));
+        assert!(said.is_empty(), "{name}: {said:#?}");
+    }
+}
+
+#[test]
+fn the_rule_fits_what_the_tool_does_and_what_its_schema_says() {
+    let rule = |definition: &str| callgate_catalog::rule(&one(definition));
+    let limit = |rule: &serde_json::Value| (rule["limits"][0]["window"].clone(), rule["limits"][0]["max"].clone());
+
+    assert_eq!(rule(r#"{"name":"get_weather","description":"Reports the weather of a city."}"#), serde_json::json!({}));
+    let write = rule(r#"{"name":"create_issue","description":"Creates an issue."}"#);
+    assert_eq!(limit(&write), ("minute".into(), 30.into()));
+    let run = rule(
+        r#"{"name":"run_command","description":"Runs a shell command.","inputSchema":{"properties":{"command":{"type":"array","items":{"type":"string"}}}}}"#,
+    );
+    assert_eq!(limit(&run), ("minute".into(), 10.into()));
+    assert_eq!(run["deny_if"][0]["conditions"][0]["path"], "args.command[join]");
+    // What no rule can read, a person looks at.
+    let opaque = rule(
+        r#"{"name":"run_command","description":"Runs a shell command.","inputSchema":{"properties":{"command":{"type":"object"},"code":{"type":"string"},"script":{}}}}"#,
+    );
+    assert_eq!(opaque["approve_if"][0]["name"], "unreadable-code");
+    let delete = rule(r#"{"name":"delete_invoice","description":"Deletes an invoice."}"#);
+    assert_eq!(delete["approve_if"][0]["conditions"], serde_json::json!([]));
+    assert_eq!(rule(r#"{"name":"wipe_all","description":"Wipes everything."}"#), serde_json::json!({"hide": true}));
+    let pay = rule(
+        r#"{"name":"create_payment","description":"Creates a payment.","inputSchema":{"properties":{"amount_cents":{"type":"integer"}},"required":["amount_cents"]}}"#,
+    );
+    assert_eq!(pay["approve_if"][0]["name"], "moves-money");
+    assert_eq!(
+        (&pay["limits"][1]["increment_from"], &pay["limits"][1]["max"]),
+        (&"args.amount_cents".into(), &10000.into())
+    );
+    let file = rule(
+        r#"{"name":"read_file","description":"Reads a file.","inputSchema":{"properties":{"path":{"type":"string"}}}}"#,
+    );
+    assert_eq!(file["deny_if"][0]["name"], "secret-file");
+    assert_eq!(file["results"], serde_json::json!({"redact": ["secrets"]}));
+    // Credentials are what it is asked for.
+    let secret = rule(r#"{"name":"get_secret","description":"Gets a secret of the vault."}"#);
+    assert_eq!(secret["results"], serde_json::Value::Null);
+    let many = rule(
+        r#"{"name":"manage","description":"Manages servers.","inputSchema":{"properties":{"action":{"enum":["list","restart","delete"]}}}}"#,
+    );
+    assert_eq!(many["approve_if"][0]["conditions"][0]["path"], "args.action");
+    assert_eq!(many["approve_if"][0]["conditions"][0]["value"], serde_json::json!(["delete"]));
+    assert_eq!(limit(&many), ("minute".into(), 10.into()));
+}
+
+#[test]
+fn labels_say_what_an_attack_could_use_a_tool_for() {
+    let labels = |definition: &str| {
+        classify(&one(definition)).labels.into_iter().map(callgate_catalog::Label::as_str).collect::<Vec<_>>().join(" ")
+    };
+    let with = |name: &str, description: &str, params: &str| {
+        labels(&format!(
+            r#"{{"name":"{name}","description":"{description}","inputSchema":{{"type":"object","properties":{{{params}}}}}}}"#
+        ))
+    };
+    let text = |name: &str| format!(r#""{name}":{{"type":"string"}}"#);
+    for (name, description, params, expected) in [
+        ("fetch", "Fetches a URL and returns its text.", text("url"), "reads_untrusted egress"),
+        ("web_search", "Searches the web.", text("query"), "reads_untrusted"),
+        ("read_email", "Reads an email of the inbox.", text("id"), "reads_untrusted reads_private"),
+        ("list_issues", "Lists the issues of a repository.", text("repo"), "reads_untrusted reads_private"),
+        ("get_issue_comments", "Gets comments.", text("id"), "reads_untrusted reads_private"),
+        ("read_file", "Reads a file.", text("path"), "reads_private"),
+        ("search_customers", "Searches customers.", text("name"), "reads_private"),
+        ("get_weather", "Reports the weather of a city.", text("city"), ""),
+        ("add", "Adds two numbers.", text("a"), ""),
+        ("send_email", "Sends an email.", text("to"), "egress"),
+        ("slack_post_message", "Posts a message to a channel.", text("channel"), "egress"),
+        ("upload_file", "Uploads a file to a bucket.", text("path"), "egress"),
+        ("create_issue", "Creates an issue.", text("title"), "egress"),
+        ("push_files", "Pushes files to a repository.", text("branch"), "egress"),
+        ("register_webhook", "Registers a webhook.", text("webhook_url"), "egress"),
+        ("write_file", "Writes a file.", text("path"), ""),
+        ("update_ticket", "Changes the title of a ticket.", text("id"), ""),
+        ("get_metrics", "Returns metrics of a period.", format!("{},{}", text("from"), text("to")), ""),
+        ("exec", "Executes a shell command.", text("command"), "reads_private egress free_form_code"),
+        ("run_sql", "Runs a SQL statement.", text("sql"), "reads_private free_form_code"),
+        ("get_secret", "Gets a secret of the vault.", text("name"), "reads_private credentials"),
+        ("rotate_api_key", "Rotates an API key.", text("id"), "credentials"),
+        ("sign_in", "Signs in to the service.", text("password"), "credentials"),
+        ("count_tokens", "Counts the tokens of a text.", text("text"), ""),
+        ("country_info", "Shows a country.", text("code"), ""),
+        ("browser_navigate", "Navigates the browser to a URL.", text("url"), "reads_untrusted egress"),
+        ("browser_snapshot", "Captures a snapshot of the current page.", text("ref"), "reads_untrusted"),
+        (
+            "delete_records",
+            "Deletes records.",
+            r#""ids":{"type":"array","items":{"type":"string"}}"#.to_owned(),
+            "bulk",
+        ),
+        ("drop_database", "Drops a database.", text("name"), "bulk"),
+        ("delete_record", "Deletes a record and all its history.", text("id"), ""),
+    ] {
+        let found = with(name, description, &params);
+        assert_eq!(found, expected, "{name}");
+    }
+}

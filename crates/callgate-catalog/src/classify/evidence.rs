@@ -1,10 +1,10 @@
 //! Collects the signs: verbs where verbs stand, combinations, parameters, phrases.
 
-use super::{Evidence, Label};
+use super::Evidence;
 use crate::lexicon::{Lexicon, ParamRule, Phrase, Rule};
-use crate::tool::{ParamType, Tool};
+use crate::tool::{Param, ParamType, Tool};
 use crate::words::{Break, Word, first_sentence, forms, identifier, prose};
-use callgate_policy::Category;
+use callgate_policy::{Category, Label};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What was found about one tool.
@@ -12,13 +12,25 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 pub(super) struct Signs {
     /// The signs, in the order in which they were found.
     pub(super) evidence: Vec<Evidence>,
+    /// The verbs that lead the name and the description.
+    pub(super) leads: Vec<String>,
     /// The words of the name and the first sentence, in all their forms.
     pub(super) words: HashSet<String>,
-    /// Labels.
+    /// Those of the name and close behind the leading verb of the description.
+    pub(super) near: HashSet<String>,
+    /// What phrases say that attacks could use it for.
     pub(super) labels: BTreeSet<Label>,
+    /// Whether a combination made a verb that runs or destroys something harmless.
+    pub(super) softened: bool,
     /// The argument that chooses the action, with the category of each value.
     pub(super) actions: Option<(String, BTreeMap<String, Category>)>,
 }
+
+/// How many words behind the leading verb of a description are close to it.
+const NEAR: usize = 3;
+
+/// How many words a heading in front of a description has at most.
+const HEADING: usize = 6;
 
 /// A verb where it leads.
 struct Lead {
@@ -34,10 +46,9 @@ pub(super) fn collect(tool: &Tool, lexicon: &Lexicon) -> Signs {
     let (offset, sentence) = first_sentence(&tool.description);
     let said = prose(sentence, offset);
 
-    let mut leads = Vec::new();
     if let Some((lead, weight)) = name_lead(&name, lexicon) {
         signs.word(&tool.name, "/name", name.get(lead.at), lead.category, weight, verb_sign(&lead.base));
-        leads.push(lead.base);
+        signs.leads.push(lead.base);
     }
     if let Some(last) = name.last().filter(|last| lexicon.is_reading(&last.text)) {
         let weight = lexicon.weights.reading;
@@ -47,7 +58,9 @@ pub(super) fn collect(tool: &Tool, lexicon: &Lexicon) -> Signs {
         let why = verb_sign(&lead.base);
         signs.word(&tool.description, "/description", said.get(lead.at), lead.category, weight, why);
         enumeration(tool, &said, &lead, lexicon, &mut signs);
-        leads.push(lead.base);
+        let close = said.iter().skip(lead.at + 1).take(NEAR);
+        signs.near.extend(close.flat_map(|word| forms(&word.text)));
+        signs.leads.push(lead.base);
     }
     if let Some(first) = said.first().filter(|first| lexicon.is_reading(&first.text)) {
         let weight = lexicon.weights.reading;
@@ -55,9 +68,10 @@ pub(super) fn collect(tool: &Tool, lexicon: &Lexicon) -> Signs {
         signs.word(&tool.description, "/description", Some(first), Category::Read, weight, why);
     }
     supported_actions(tool, lexicon, &mut signs);
+    signs.near.extend(name.iter().flat_map(|word| forms(&word.text)));
     signs.words = name.iter().chain(&said).flat_map(|word| forms(&word.text)).collect();
     for rule in &lexicon.rules {
-        if applies(rule, &leads, &signs.words, &name, tool) {
+        if applies(rule, &signs.leads, &signs.words, &name, tool) {
             signs.reinterpret(rule);
             signs.evidence.push(Evidence {
                 what: tool.name.clone(),
@@ -93,6 +107,7 @@ impl Signs {
     fn reinterpret(&mut self, rule: &Rule) {
         for sign in &mut self.evidence {
             if rule.verbs.iter().any(|verb| sign.why == verb_sign(verb)) {
+                self.softened |= sign.category >= Category::Execute && rule.category == Category::Read;
                 sign.category = rule.category;
             }
         }
@@ -114,7 +129,18 @@ fn name_lead(name: &[Word], lexicon: &Lexicon) -> Option<(Lead, f64)> {
         .filter_map(|(at, word)| lexicon.verb(&word.text).map(|(base, category)| Lead { base, category, at }))
         .collect();
     let firm = found.iter().position(|lead| lead.at == 0 || !lexicon.is_noun(&lead.base));
-    let at = firm.or_else(|| found.iter().position(|lead| lead.at == last)).or((!found.is_empty()).then_some(0))?;
+    // "pull_request_read", "branch_delete": the verb at the end says what is done to what stands before it.
+    let tail = found.iter().position(|lead| {
+        lead.at == last
+            && !lexicon.is_noun(&lead.base)
+            && !name.last().is_some_and(|word| lexicon.is_reading(&word.text))
+    });
+    let opens_with_noun = found.first().is_some_and(|lead| lexicon.is_noun(&lead.base));
+    let at = tail
+        .filter(|_| opens_with_noun)
+        .or(firm)
+        .or_else(|| found.iter().position(|lead| lead.at == last))
+        .or((!found.is_empty()).then_some(0))?;
     let reading = name.last().is_some_and(|word| lexicon.is_reading(&word.text));
     let lead = found.into_iter().nth(at)?;
     let noun = lexicon.is_noun(&lead.base);
@@ -122,6 +148,7 @@ fn name_lead(name: &[Word], lexicon: &Lexicon) -> Option<(Lead, f64)> {
     let inflected = name.get(lead.at).is_some_and(|word| word.text != lead.base);
     let weight = match lead.at {
         _ if noun && (inflected || (reading && last > 0)) => return None,
+        0 if noun && last == 0 => lexicon.weights.name_tail,
         0 => lexicon.weights.name_lead,
         at if noun && at == last => lexicon.weights.name_tail,
         _ if noun => lexicon.weights.description_fallback,
@@ -132,8 +159,15 @@ fn name_lead(name: &[Word], lexicon: &Lexicon) -> Option<(Lead, f64)> {
 
 /// The verb that leads a description, behind phrases such as "use this tool to".
 fn description_lead(said: &[Word], lexicon: &Lexicon) -> Option<(Lead, f64)> {
+    // "SENSITIVE: Opens ...", "Notion | Lists ...": what stands in front of a colon or bar is a heading.
+    let heading = said.iter().take(HEADING).skip(1).position(|word| word.after == Break::Other).map(|at| at + 1);
+    lead_from(said, 0, lexicon).or_else(|| lead_from(said, heading?, lexicon)).or_else(|| lead_inside(said, lexicon))
+}
+
+/// The verb that leads from the word `start` on.
+fn lead_from(said: &[Word], start: usize, lexicon: &Lexicon) -> Option<(Lead, f64)> {
     let mut article = false;
-    for (at, word) in said.iter().enumerate() {
+    for (at, word) in said.iter().enumerate().skip(start) {
         if let Some((base, category)) = lexicon.verb(&word.text)
             && !lexicon.is_lead_in(&word.text)
             && !(article && lexicon.is_noun(&base))
@@ -145,10 +179,15 @@ fn description_lead(said: &[Word], lexicon: &Lexicon) -> Option<(Lead, f64)> {
         }
         article = matches!(word.text.as_str(), "a" | "an" | "the");
     }
+    None
+}
+
+/// The first verb behind a word that calls for one.
+fn lead_inside(said: &[Word], lexicon: &Lexicon) -> Option<(Lead, f64)> {
     // "An endpoint that lists ...", "Helper for sending ...", "... used to place ..."
     said.windows(2).enumerate().find_map(|(at, pair)| {
         let [before, word] = pair else { return None };
-        if !matches!(before.text.as_str(), "to" | "for" | "that" | "which" | "and" | "can") {
+        if !matches!(before.text.as_str(), "to" | "for" | "that" | "which" | "and" | "can" | "tool" | "will") {
             return None;
         }
         let (base, category) = lexicon.verb(&word.text)?;
@@ -192,7 +231,7 @@ fn enumeration(tool: &Tool, said: &[Word], lead: &Lead, lexicon: &Lexicon, signs
 
 /// "Supports list (default), add, remove and show actions."
 fn supported_actions(tool: &Tool, lexicon: &Lexicon, signs: &mut Signs) {
-    let Some(start) = ["Supports ", "supports ", "Actions: ", "Operations: "]
+    let Some(start) = ["Supports ", "supports ", "Actions: ", "Operations: ", " with "]
         .iter()
         .find_map(|lead| tool.description.find(lead).map(|at| at + lead.len()))
     else {
@@ -230,25 +269,25 @@ fn applies(rule: &Rule, leads: &[String], words: &HashSet<String>, name: &[Word]
             || name.last().is_some_and(|last| forms(&last.text).any(|form| rule.words.contains(&form))))
 }
 
+/// Whether the caller writes the parameter's value: text, or a number, that is not chosen from a list.
+pub(super) fn is_free(param: &Param) -> bool {
+    let shapes = [ParamType::String, ParamType::Strings, ParamType::Unknown, ParamType::Number];
+    param.values.is_empty() && shapes.contains(&param.shape)
+}
+
 fn parameter(tool: &Tool, rule: &ParamRule, signs: &mut Signs) {
     for param in &tool.params {
-        let free =
-            matches!(param.shape, ParamType::String | ParamType::Strings | ParamType::Unknown | ParamType::Number)
-                && param.values.is_empty();
-        if !free || !rule.names.contains(&param.name.to_lowercase()) {
+        if !is_free(param) || !rule.names.contains(&param.name.to_lowercase()) {
             continue;
         }
-        signs.labels.extend(rule.label);
-        if let Some(category) = rule.category {
-            signs.evidence.push(Evidence {
-                what: param.name.clone(),
-                place: format!("/inputSchema/properties/{}", callgate_json::escape_token(&param.name)),
-                span: None,
-                category,
-                weight: rule.weight,
-                why: rule.why.clone(),
-            });
-        }
+        signs.evidence.push(Evidence {
+            what: param.name.clone(),
+            place: format!("/inputSchema/properties/{}", callgate_json::escape_token(&param.name)),
+            span: None,
+            category: rule.category,
+            weight: rule.weight,
+            why: rule.why.clone(),
+        });
         return;
     }
 }

@@ -1,19 +1,19 @@
 //! From signs to a category, a risk and a confidence.
 
 use super::evidence::Signs;
-use super::{Classification, Confidence, Evidence, Label, Risk};
+use super::{Classification, Confidence, Evidence, Risk, labels};
 use crate::lexicon::Lexicon;
 use crate::tool::Tool;
 use crate::words::identifier;
-use callgate_policy::Category;
-use std::collections::{BTreeSet, HashSet};
+use callgate_policy::{Category, Label};
+use std::collections::BTreeSet;
 
 const CATEGORIES: [Category; 5] =
     [Category::Read, Category::Write, Category::Execute, Category::Destructive, Category::Financial];
 
 /// Weighs the signs of a tool.
-pub(super) fn reach(tool: &Tool, signs: Signs) -> Classification {
-    let Signs { mut evidence, words, mut labels, actions } = signs;
+pub(super) fn reach(tool: &Tool, mut signs: Signs, lexicon: &Lexicon) -> Classification {
+    let mut evidence = std::mem::take(&mut signs.evidence);
     let mut scores = CATEGORIES.map(|category| (category, total(&evidence, category)));
     // The riskier of two equals wins.
     scores.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
@@ -28,7 +28,7 @@ pub(super) fn reach(tool: &Tool, signs: Signs) -> Classification {
         // Nothing is known: not harmless until somebody says so.
         category = Category::Write;
     }
-    let (action_param, actions) = actions.unzip();
+    let (action_param, actions) = signs.actions.take().unzip();
     if let Some(riskiest) = actions.as_ref().and_then(|actions| actions.values().max())
         && (*riskiest >= category || score == 0.0)
     {
@@ -42,14 +42,19 @@ pub(super) fn reach(tool: &Tool, signs: Signs) -> Classification {
             ),
             span: None,
             category,
-            weight: Lexicon::built_in().weights.name_lead,
+            weight: lexicon.weights.name_lead,
             why: "chooses between actions; the riskiest counts".to_owned(),
         });
     }
-    hints(tool, &mut category, &mut confidence, &mut evidence);
+    hints(tool, &mut category, &mut confidence, &mut evidence, lexicon);
+    if category == Category::Read && doubtful(tool, &signs, &evidence, lexicon) {
+        confidence = Confidence::Low;
+    }
     evidence
         .sort_by(|a, b| (b.category == category).cmp(&(a.category == category)).then(b.weight.total_cmp(&a.weight)));
-    words_for_labels(&words, category, &mut labels);
+    let does: BTreeSet<Category> =
+        actions.iter().flat_map(|actions| actions.values().copied()).chain([category]).collect();
+    let labels = labels::of(tool, &signs, &does, lexicon);
     let risk = risk(tool, category, &labels);
     Classification { category, risk, confidence, evidence, labels: labels.into_iter().collect(), action_param, actions }
 }
@@ -59,7 +64,13 @@ fn total(evidence: &[Evidence], category: Category) -> f64 {
 }
 
 /// Annotations raise freely; they lower only what rests on nothing.
-fn hints(tool: &Tool, category: &mut Category, confidence: &mut Confidence, evidence: &mut Vec<Evidence>) {
+fn hints(
+    tool: &Tool,
+    category: &mut Category,
+    confidence: &mut Confidence,
+    evidence: &mut Vec<Evidence>,
+    lexicon: &Lexicon,
+) {
     let mut hint = |what: &str, category, why: &str| {
         evidence.push(Evidence {
             what: what.to_owned(),
@@ -71,7 +82,7 @@ fn hints(tool: &Tool, category: &mut Category, confidence: &mut Confidence, evid
         });
     };
     match tool.annotations.read_only {
-        Some(true) if *confidence == Confidence::Low && !says_otherwise(tool, *category) => {
+        Some(true) if *confidence == Confidence::Low && !says_otherwise(tool, *category, lexicon) => {
             *category = Category::Read;
             hint("readOnlyHint", Category::Read, "the server says so, and nothing contradicts it");
         }
@@ -88,20 +99,29 @@ fn hints(tool: &Tool, category: &mut Category, confidence: &mut Confidence, evid
 }
 
 /// Whether anything but the absence of signs speaks for a category beyond read.
-fn says_otherwise(tool: &Tool, category: Category) -> bool {
-    let lexicon = Lexicon::built_in();
+fn says_otherwise(tool: &Tool, category: Category, lexicon: &Lexicon) -> bool {
     category > Category::Write
         || identifier(&tool.name)
             .iter()
             .any(|word| lexicon.verb(&word.text).is_some_and(|(_, category)| category > Category::Read))
 }
 
-fn words_for_labels(words: &HashSet<String>, category: Category, labels: &mut BTreeSet<Label>) {
-    for rule in &Lexicon::built_in().labels {
-        if rule.categories.contains(&category) && !words.is_disjoint(&rule.words) {
-            labels.insert(rule.label);
-        }
-    }
+/// Whether something speaks against a tool that seems only to read: then it is read with low confidence, so that what
+/// follows from that (no limit) does not follow.
+fn doubtful(tool: &Tool, signs: &Signs, evidence: &[Evidence], lexicon: &Lexicon) -> bool {
+    let runs = |text: &str| {
+        let words = identifier(text);
+        // A verb at the end is what the tool looks at ("list_deploys", "get_run"); an inflected one is a noun.
+        words.iter().rev().skip(1).any(|word| {
+            lexicon.verb(&word.text).is_some_and(|(base, category)| {
+                category >= Category::Execute && base == word.text && !lexicon.is_noun(&base)
+            })
+        })
+    };
+    signs.softened
+        || evidence.iter().any(|sign| sign.category >= Category::Execute && sign.weight >= 1.0)
+        || runs(&tool.name)
+        || signs.leads.iter().any(|lead| lexicon.is_unsure(lead))
 }
 
 fn risk(tool: &Tool, category: Category, labels: &BTreeSet<Label>) -> Risk {

@@ -29,6 +29,14 @@ pub(super) struct Entry {
     pub(super) approve_if: Vec<Predicate>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) limits: Vec<Limit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) results: Option<Results>,
+}
+
+/// What may come back.
+#[derive(Debug, Serialize)]
+pub(super) struct Results {
+    pub(super) redact: Vec<&'static str>,
 }
 
 /// A predicate of an entry.

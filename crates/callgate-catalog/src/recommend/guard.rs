@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 #[serde(deny_unknown_fields)]
 pub(super) struct Guard {
     name: String,
+    categories: Vec<String>,
+    /// Whether the argument holds what the caller wants run.
+    #[serde(default)]
+    code: bool,
     params: String,
     #[serde(default)]
     with: String,
@@ -27,18 +31,12 @@ pub(super) struct Guard {
 
 /// Adds the rules that fit; whether the argument that carries the code is covered by one.
 pub(super) fn add(guards: &[Guard], tool: &Tool, found: &Classification, entry: &mut Entry) -> bool {
-    if !matches!(found.category, Category::Execute | Category::Read) && found.actions.is_none() {
-        return false;
-    }
-    let mut covered = false;
-    for guard in guards.iter().filter(|guard| guard.fits(tool)) {
-        let address = guard.name == "internal-address";
-        if found.category == Category::Read && !address {
-            continue;
-        }
+    let (mut covered, mut open) = (false, false);
+    for guard in guards.iter().filter(|guard| guard.concerns(found) && guard.fits(tool)) {
         let main: Vec<&Param> = guard.named(&guard.params, tool);
         let paths: Vec<String> = main.iter().filter_map(|param| readable(param)).collect();
-        covered |= !paths.is_empty() && paths.len() == main.len() && !address;
+        covered |= guard.code && !paths.is_empty();
+        open |= guard.code && paths.len() < main.len();
         let with = guard.named(&guard.with, tool);
         let rest = with.iter().filter_map(|param| readable(param));
         let rest: Vec<String> = if main.is_empty() { Vec::new() } else { rest.collect() };
@@ -50,7 +48,7 @@ pub(super) fn add(guards: &[Guard], tool: &Tool, found: &Classification, entry: 
             });
         }
     }
-    covered
+    covered && !open
 }
 
 /// Arguments that the guard `name` refuses, for the document's own tests.
@@ -70,6 +68,12 @@ pub(super) fn example(guards: &[Guard], tool: &Tool, rule: &str) -> Option<Value
 }
 
 impl Guard {
+    /// Whether the tool does something of the guard's categories.
+    fn concerns(&self, found: &Classification) -> bool {
+        let known = |category: Category| self.categories.iter().any(|name| name == category.as_str());
+        known(found.category) || found.actions.is_some()
+    }
+
     fn fits(&self, tool: &Tool) -> bool {
         if self.needs.is_empty() {
             return true;
