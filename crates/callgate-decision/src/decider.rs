@@ -1,6 +1,8 @@
 //! The decider: turns a decision into a permit or a refusal, by charging and recording it.
 
+use crate::approvals::{Approval, ApprovalError, ApprovalId, Approvals, Question};
 use crate::clock::Clock;
+use crate::cover::Cover;
 use crate::id::DecisionId;
 use crate::local::Local;
 use crate::permit::Permit;
@@ -62,8 +64,16 @@ pub struct About<'a> {
     pub client: Option<&'a Client>,
     /// The request's id as JSON text; none for a notification.
     pub request_id: Option<&'a str>,
+    /// The id of the trace that the call belongs to, where the client sends one.
+    pub trace: Option<&'a str>,
     /// The arguments, where they could be read. Only their top-level keys and a keyed digest are recorded.
     pub arguments: Option<&'a Value<'a>>,
+    /// The approval that the call leaves under, or that was asked for.
+    pub approval: Option<&'a ApprovalId>,
+    /// The decision that let the call leave whose result this is about.
+    pub result_of: Option<DecisionId>,
+    /// How often each detector found something that is taken out of the result.
+    pub redacted: &'a [(Arc<str>, u64)],
 }
 
 /// Which version of which policy.
@@ -114,6 +124,17 @@ pub struct Refused {
     pub unrecorded: Option<RecordError>,
 }
 
+/// Why an approved call may not leave.
+#[derive(Debug)]
+pub enum Uncovered {
+    /// It is refused all the same, and that is recorded: a limit is exhausted by now, say.
+    Refused(Box<Refused>),
+    /// The yes is no longer there: another call used it up.
+    Gone,
+    /// The yes could not be used up.
+    Failed(ApprovalError),
+}
+
 impl Decider {
     /// A decider with its own counters. `state` is what [`Rebuild`](crate::Rebuild) made of the journal, or empty.
     pub fn local(records: Arc<dyn Records>, clock: Arc<dyn Clock>, key: DigestKey, state: State) -> Self {
@@ -139,6 +160,18 @@ impl Decider {
         }
     }
 
+    /// What the history makes of a decision, if a flow could make it ask for a person: then it is `Approve`. Neither
+    /// charges nor records, and what counts is what the history says when it is charged.
+    pub async fn weigh(&self, decision: Decision) -> Decision {
+        if !decision.may_ask() {
+            return decision;
+        }
+        match &self.place() {
+            Place::Here(local) => local.weigh(decision),
+            Place::There(link) => link.weigh(&decision).await,
+        }
+    }
+
     /// Charges and records a decision.
     ///
     /// An allow becomes a [`Permit`] once its record is written. A denial is recorded and handed back. Where a person
@@ -149,6 +182,45 @@ impl Decider {
             Place::Here(local) => local.charge(decision, about.record(local.key())).await,
             Place::There(link) => link.charge(decision, about.record(link.key())).await,
         }
+    }
+
+    /// Charges and records a call that a person said yes to: an `Approve` becomes an allow under this approval. The yes
+    /// is used up before the permit is given out, and is good again where the call certainly did not run.
+    pub async fn charge_approved(
+        &self,
+        decision: Decision,
+        about: &About<'_>,
+        approvals: &Arc<dyn Approvals>,
+        approval: &Approval,
+        question: &Question,
+    ) -> Result<Permit, Uncovered> {
+        let about = About { approval: Some(&approval.id), ..*about };
+        let permit = self.charge(decision.approved(), &about).await.map_err(Uncovered::Refused)?;
+        // In place before it is certain: where this future is dropped half way, the yes comes back with the charges.
+        let by = permit.id();
+        let permit = permit.under(Cover::used(approval.id.clone(), question.binding(&COVERED), approvals, by));
+        match approvals.consume(&approval.id, question, by).await {
+            Ok(true) => Ok(permit),
+            Ok(false) => Err(Uncovered::Gone),
+            Err(error) => Err(Uncovered::Failed(error)),
+        }
+    }
+
+    /// Charges and records a call that goes on under a yes which is its own already, if it is still what was asked
+    /// about. Gives decision and cover back where it isn't: then it is a new call.
+    pub async fn charge_covered(
+        &self,
+        decision: Decision,
+        about: &About<'_>,
+        cover: Cover,
+        question: &Question,
+    ) -> Result<Result<Permit, Box<Refused>>, Decision> {
+        if *cover.binding() != question.binding(&COVERED) {
+            return Err(decision);
+        }
+        let id = cover.id().clone();
+        let about = About { approval: Some(&id), ..*about };
+        Ok(self.charge(decision.approved(), &about).await.map(|permit| permit.under(cover)))
     }
 
     /// Records that a list passed with these entries taken out, the first of `count`. Returns whether it could be
@@ -194,6 +266,9 @@ impl Decider {
     }
 }
 
+/// The key under which covers are bound. They never leave the gateway but sealed, so it need not be a secret.
+const COVERED: [u8; 32] = *b"callgate 2026-11 covered by yes.";
+
 impl Switch {
     /// From the next call on, `decider` charges and records.
     pub fn to(&self, decider: &Decider) {
@@ -238,8 +313,12 @@ impl<'a> About<'a> {
             client: self.client.map(|client| client.name.as_str().into()),
             client_version: self.client.map(|client| client.version.as_str().into()),
             request_id: self.request_id.map(Cow::Borrowed),
+            trace: self.trace.map(Cow::Borrowed),
             argument_keys,
             arguments_digest: self.arguments.map(|arguments| key.digest(arguments).into()),
+            approval: self.approval.map(|approval| Cow::Borrowed(&*approval.0)),
+            result_of: self.result_of,
+            redacted: self.redacted.iter().map(|(name, count)| (Cow::Borrowed(&**name), *count)).collect(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::decider::{DigestKey, Refused};
 use crate::id::{DecisionId, Randomness};
+use crate::marks::{MarkRecord, StandingMarkRecord};
 use crate::permit::{Backing, Ending, Held, Permit};
 use crate::record::{AboutRecord, CheckpointRecord, DecisionRecord, OutcomeRecord, ShadowRecord};
 use crate::records::{RecordError, Records, Ticket, written};
@@ -78,6 +79,11 @@ impl Local {
         }
     }
 
+    /// What the history makes of a decision.
+    pub(crate) fn weigh(&self, decision: Decision) -> Decision {
+        self.lock().state.weigh(decision, self.clock.now())
+    }
+
     /// Reserves and appends, under the lock.
     fn book(self: &Arc<Self>, decision: Decision, about: AboutRecord<'_>) -> Booked {
         let mut guard = self.lock();
@@ -92,7 +98,7 @@ impl Local {
             }
         };
         let id = DecisionId::new(now, random);
-        let (decision, receipt) = live.reserve(decision, now);
+        let (decision, receipt) = live.state.admit(decision, now);
         let appended = self.append_decision(live, id, &decision, receipt.as_ref(), about, now);
         match (appended, receipt) {
             (Ok(ticket), Some(receipt)) => {
@@ -125,6 +131,7 @@ impl Local {
         let mut record = DecisionRecord::new(id, decision, about);
         if let Some(receipt) = receipt {
             record.charges = receipt.reserved.iter().map(ReservedRecord::from).collect();
+            record.marks = receipt.marks.iter().map(MarkRecord::from).collect();
             record.shadow.extend(receipt.shadow.iter().map(shadow_limit));
         }
         serialise(&record, &mut live.scratch)?;
@@ -138,7 +145,10 @@ impl Local {
         let now = self.clock.now();
         let Live { state, scratch, .. } = &mut *guard;
         state.settle(receipt, ending.settlement, now);
-        let record = outcome_record(id, receipt, ending);
+        if ending.has_completed() {
+            state.complete(receipt, now);
+        }
+        let record = outcome_record(id, receipt, ending, state.moment_of(now));
         let appended = serialise(&record, scratch)
             .and_then(|()| self.records.append_outcome(now, scratch, &mut || checkpoint(state, now)));
         if appended.is_err() {
@@ -172,21 +182,6 @@ impl Live {
             self.swept = now;
         }
     }
-
-    /// The final decision, and what was reserved where it is an allow.
-    fn reserve(&mut self, decision: Decision, now: Timestamp) -> (Decision, Option<Receipt>) {
-        match decision.outcome {
-            Outcome::Deny => (decision, None),
-            Outcome::Approve => match self.state.look(&decision.charges, now) {
-                Ok(()) => (decision, None),
-                Err(refusal) => (decision.refused(refusal), None),
-            },
-            Outcome::Allow => match self.state.reserve(&decision.charges, now) {
-                Ok(receipt) => (decision, Some(receipt)),
-                Err(refusal) => (decision.refused(refusal), None),
-            },
-        }
-    }
 }
 
 /// A call that would have been allowed, had it been possible to record it.
@@ -200,6 +195,7 @@ pub(crate) fn not_recorded(id: Option<DecisionId>, error: RecordError) -> Box<Re
                   journal."
             .to_owned(),
         charges: Vec::new(),
+        history: None,
         shadow: Vec::new(),
         ask: None,
         retry_after_ms: None,
@@ -207,7 +203,7 @@ pub(crate) fn not_recorded(id: Option<DecisionId>, error: RecordError) -> Box<Re
     Box::new(Refused { decision, id, unrecorded: Some(error) })
 }
 
-fn outcome_record<'a>(id: DecisionId, receipt: &'a Receipt, ending: &Ending) -> OutcomeRecord<'a> {
+fn outcome_record<'a>(id: DecisionId, receipt: &'a Receipt, ending: &Ending, at: Timestamp) -> OutcomeRecord<'a> {
     let kept = ending.settlement == Settlement::Keep;
     let given_back = if kept { &[] } else { receipt.reserved.as_slice() };
     OutcomeRecord {
@@ -219,6 +215,8 @@ fn outcome_record<'a>(id: DecisionId, receipt: &'a Receipt, ending: &Ending) -> 
         latency_us: ending.latency_us,
         bytes: ending.bytes,
         charges: given_back.iter().map(ReservedRecord::from).collect(),
+        marks: receipt.marks.iter().map(MarkRecord::from).collect(),
+        ended: (!receipt.marks.is_empty()).then_some(at.0),
     }
 }
 
@@ -232,10 +230,13 @@ fn serialise(record: &impl Serialize, into: &mut Vec<u8>) -> Result<(), RecordEr
     serde_json::to_writer(into, record).map_err(|error| RecordError(format!("CG4003: a record has no JSON: {error}")))
 }
 
-/// The live counters as a checkpoint carries them.
+/// The live counters and the history as a checkpoint carries them.
 fn checkpoint(state: &State, now: Timestamp) -> Vec<u8> {
-    let counters = state.snapshot(now);
-    let record = CheckpointRecord { counters: counters.iter().map(ReservedRecord::from).collect() };
+    let (counters, marks) = (state.snapshot(now), state.marks(now));
+    let record = CheckpointRecord {
+        counters: counters.iter().map(ReservedRecord::from).collect(),
+        marks: marks.iter().map(StandingMarkRecord::from).collect(),
+    };
     // Strings and integers always have a JSON; and an empty text would be refused by the journal, not forgotten.
     serde_json::to_vec(&record).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! Permission to forward, as a value: it has one mint, can't be copied, and can't be lost without an entry.
 
+use crate::cover::Cover;
 use crate::id::DecisionId;
 use crate::local::Local;
 use crate::remote::Link;
@@ -74,6 +75,11 @@ impl Ending {
     pub fn new(settlement: Settlement, result: ResultKind) -> Self {
         Self { settlement, result, upstream_status: None, error_code: None, latency_us: 0, bytes: 0 }
     }
+
+    /// Whether the call did what it was for, as far as its answer says: flows that require a call want this.
+    pub(crate) fn has_completed(&self) -> bool {
+        self.settlement == Settlement::Keep && self.result == ResultKind::Result
+    }
 }
 
 impl Permit {
@@ -85,6 +91,22 @@ impl Permit {
     /// The decision that this permission comes from.
     pub fn id(&self) -> DecisionId {
         self.held.id
+    }
+
+    /// The yes under which it leaves, where a person was asked.
+    pub fn cover(&self) -> Option<&Cover> {
+        self.held.cover.as_deref()
+    }
+
+    /// The same permission, under a person's yes.
+    pub(crate) fn under(mut self, cover: Cover) -> Self {
+        self.held.cover = Some(Box::new(cover));
+        self
+    }
+
+    /// Gives back what was reserved, but not the yes: it is for the same call, which is decided again.
+    pub fn release(mut self) -> Option<Cover> {
+        self.held.cover.take().map(|cover| *cover)
     }
 
     /// The call is leaving now: from here on it counts as having run until something proves that it didn't.
@@ -103,6 +125,11 @@ impl InFlight {
     /// The decision that let the call leave.
     pub fn id(&self) -> DecisionId {
         self.held.id
+    }
+
+    /// The yes under which it left, where a person was asked.
+    pub fn cover(&self) -> Option<&Cover> {
+        self.held.cover.as_deref()
     }
 
     /// Ends the call: its charges stay or go back, and what became of it is recorded.
@@ -133,6 +160,8 @@ impl fmt::Debug for InFlight {
 pub(crate) struct Held {
     pub(crate) id: DecisionId,
     backing: Option<Backing>,
+    /// A call that waits for nobody has none, and pays a pointer.
+    cover: Option<Box<Cover>>,
 }
 
 /// Where a reservation lives.
@@ -143,14 +172,20 @@ pub(crate) enum Backing {
 
 impl Held {
     pub(crate) fn new(id: DecisionId, backing: Backing) -> Self {
-        Self { id, backing: Some(backing) }
+        Self { id, backing: Some(backing), cover: None }
     }
 
     fn take(&mut self) -> Self {
-        Self { id: self.id, backing: self.backing.take() }
+        Self { id: self.id, backing: self.backing.take(), cover: self.cover.take() }
     }
 
     fn end(&mut self, ending: &Ending) {
+        // Dropped, it gives the yes back.
+        if let Some(cover) = self.cover.take()
+            && ending.settlement == Settlement::Keep
+        {
+            cover.spend();
+        }
         match self.backing.take() {
             None => {}
             Some(Backing::Local { local, receipt }) => local.end(self.id, &receipt, ending),

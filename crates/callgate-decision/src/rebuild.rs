@@ -1,8 +1,10 @@
-//! Counters rebuilt from the journal: the last checkpoint, and what was recorded after it.
+//! Counters and history rebuilt from the journal: the last checkpoint, and what was recorded after it.
 
+use crate::marks::MarkRecord;
+use crate::permit::ResultKind;
 use crate::record::CheckpointRecord;
 use crate::wire::{ReservedRecord, WireError};
-use callgate_policy::{Receipt, Reserved, Settlement, State, Timestamp, Window};
+use callgate_policy::{Mark, Marked, Receipt, Reserved, Settlement, State, Timestamp, Window};
 use serde::Deserialize;
 
 /// Why counters can't be rebuilt. Nothing starts on counters that may be too low.
@@ -28,8 +30,8 @@ pub enum RebuildError {
 
 /// Takes the records from the last checkpoint on, in their order, and gives the counters.
 ///
-/// Calls that were in flight when the last process ended count as having run; `concurrent` leases end with their
-/// process and are not put back.
+/// Calls that were in flight when the last process ended count as having run, for the history until now; `concurrent`
+/// leases end with their process and are not put back.
 #[derive(Debug, Default)]
 pub struct Rebuild {
     state: State,
@@ -37,11 +39,19 @@ pub struct Rebuild {
     latest: Option<Timestamp>,
 }
 
-/// As little of a decision or an outcome as the counters need.
+/// As little of a decision or an outcome as counters and history need.
 #[derive(Deserialize)]
 struct Charged<'a> {
     #[serde(borrow, default)]
     charges: Vec<ReservedRecord<'a>>,
+    #[serde(borrow, default)]
+    marks: Vec<MarkRecord<'a>>,
+    #[serde(default)]
+    kept: bool,
+    #[serde(default)]
+    result: Option<ResultKind>,
+    #[serde(default)]
+    ended: Option<i64>,
 }
 
 impl Rebuild {
@@ -56,32 +66,56 @@ impl Rebuild {
         let record: Option<CheckpointRecord<'_>> =
             serde_json::from_str(state).map_err(|error| RebuildError::Unreadable { kind, error })?;
         self.state = State::default();
-        let counters = reserved(kind, &record.unwrap_or_default().counters)?;
-        self.restore(&counters);
+        let record = record.unwrap_or_default();
+        self.restore(&reserved(kind, &record.counters)?);
+        for mark in read::<_, Mark>(kind, &record.marks)? {
+            let moments = [mark.ended, mark.completed, mark.open.last().copied()];
+            self.latest = moments.into_iter().fold(self.latest, Option::max);
+            self.state.restore_mark(&mark);
+        }
         Ok(())
     }
 
     /// Takes the body of a `decision` record.
     pub fn decision(&mut self, body: &str) -> Result<(), RebuildError> {
-        let charges = charges("decision", body)?;
-        self.restore(&charges);
+        let kind = "decision";
+        let record = charged(kind, body)?;
+        self.restore(&reserved(kind, &record.charges)?);
+        for marked in read::<_, Marked>(kind, &record.marks)? {
+            self.latest = self.latest.max(Some(marked.at));
+            self.state.begin(&marked);
+        }
         Ok(())
     }
 
     /// Takes the body of an `outcome` record written at `at`.
     pub fn outcome(&mut self, body: &str, at: Timestamp) -> Result<(), RebuildError> {
-        let given_back = charges("outcome", body)?;
-        self.latest = self.latest.max(Some(at));
-        if !given_back.is_empty() {
-            let receipt = Receipt { reserved: given_back, shadow: Vec::new() };
-            self.state.settle(&receipt, Settlement::GiveBack, at);
+        let kind = "outcome";
+        let record = charged(kind, body)?;
+        let ended = record.ended.map_or(at, Timestamp);
+        self.latest = self.latest.max(Some(at)).max(Some(ended));
+        let receipt = Receipt {
+            reserved: reserved(kind, &record.charges)?,
+            shadow: Vec::new(),
+            marks: read(kind, &record.marks)?,
+        };
+        if record.kept {
+            // What is kept names no charges: only the history hears of it.
+            self.state.settle(&Receipt { reserved: Vec::new(), ..receipt.clone() }, Settlement::Keep, ended);
+            if record.result == Some(ResultKind::Result) {
+                self.state.complete(&receipt, ended);
+            }
+        } else if !receipt.reserved.is_empty() || !receipt.marks.is_empty() {
+            self.state.settle(&receipt, Settlement::GiveBack, ended);
         }
         Ok(())
     }
 
     /// The counters as they are at `now`.
     pub fn finish(mut self, now: Timestamp) -> State {
-        self.state.sweep(self.latest.map_or(now, |latest| latest.max(now)));
+        let moment = self.latest.map_or(now, |latest| latest.max(now));
+        self.state.abandon(moment);
+        self.state.sweep(moment);
         self.state
     }
 
@@ -93,14 +127,19 @@ impl Rebuild {
     }
 }
 
-fn charges(kind: &'static str, body: &str) -> Result<Vec<Reserved>, RebuildError> {
-    let record: Charged<'_> = serde_json::from_str(body).map_err(|error| RebuildError::Unreadable { kind, error })?;
-    reserved(kind, &record.charges)
+fn charged<'b>(kind: &'static str, body: &'b str) -> Result<Charged<'b>, RebuildError> {
+    serde_json::from_str(body).map_err(|error| RebuildError::Unreadable { kind, error })
 }
 
 fn reserved(kind: &'static str, wire: &[ReservedRecord<'_>]) -> Result<Vec<Reserved>, RebuildError> {
-    let read: Result<Vec<Reserved>, WireError> = wire.iter().map(Reserved::try_from).collect();
-    let mut read = read.map_err(|error| RebuildError::Unknown { kind, error })?;
+    let mut read: Vec<Reserved> = read(kind, wire)?;
     read.retain(|reserved| reserved.key.window != Window::Concurrent);
     Ok(read)
+}
+
+fn read<'w, W, T>(kind: &'static str, wire: &'w [W]) -> Result<Vec<T>, RebuildError>
+where
+    T: TryFrom<&'w W, Error = WireError>,
+{
+    wire.iter().map(T::try_from).collect::<Result<_, _>>().map_err(|error| RebuildError::Unknown { kind, error })
 }

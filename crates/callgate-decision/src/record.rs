@@ -1,11 +1,13 @@
 //! What is recorded: one decision before a call leaves, one outcome when its fate is known.
 
 use crate::id::DecisionId;
+use crate::marks::{MarkRecord, StandingMarkRecord};
 use crate::permit::ResultKind;
 use crate::wire::ReservedRecord;
 use callgate_policy::{Decision, Place, ShadowVerdict, Source};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// What a call is about. No values of arguments: their top-level keys and a keyed digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,12 +54,24 @@ pub struct AboutRecord<'a> {
     /// The request's id, as JSON text.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Cow<'a, str>>,
+    /// The id of the trace that the call belongs to, as the client says (W3C Trace Context).
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Cow<'a, str>>,
     /// The top-level keys of the arguments, sorted.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub argument_keys: Vec<Cow<'a, str>>,
     /// BLAKE3 of the canonical arguments under a key that never leaves the data directory, in hexadecimal.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub arguments_digest: Option<Cow<'a, str>>,
+    /// The approval that it leaves under, or that was asked for.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Cow<'a, str>>,
+    /// The decision that let the call leave, where this one is about its result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_of: Option<DecisionId>,
+    /// How often each detector found something that was taken out of the result.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redacted: BTreeMap<Cow<'a, str>, u64>,
 }
 
 /// The body of a `decision` record. Its time and its sequence stand in the line around it.
@@ -89,6 +103,9 @@ pub struct DecisionRecord<'a> {
     /// What was reserved for it.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub charges: Vec<ReservedRecord<'a>>,
+    /// What it left in the history.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<MarkRecord<'a>>,
     /// What the rules in shadow mode would have done.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub shadow: Vec<ShadowRecord<'a>>,
@@ -113,7 +130,7 @@ pub struct ShadowRecord<'a> {
     /// The rule.
     #[serde(borrow)]
     pub rule: Cow<'a, str>,
-    /// `deny` or `approve`.
+    /// `deny` or `approve`; `allow` where something would be taken out of a result.
     #[serde(borrow)]
     pub outcome: Cow<'a, str>,
     /// Why.
@@ -148,13 +165,21 @@ pub struct OutcomeRecord<'a> {
     /// What was given back.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub charges: Vec<ReservedRecord<'a>>,
+    /// What the call had left in the history; taken back where the charges are, else ended.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<MarkRecord<'a>>,
+    /// When it ended for the history, in milliseconds since the Unix epoch, where it left something there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<i64>,
 }
 
-/// The state in a checkpoint: every counter that is alive.
+/// The state in a checkpoint: every counter that is alive, and the history.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct CheckpointRecord<'a> {
     #[serde(borrow, default)]
     pub(crate) counters: Vec<ReservedRecord<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) marks: Vec<StandingMarkRecord<'a>>,
 }
 
 impl<'a> DecisionRecord<'a> {
@@ -170,6 +195,7 @@ impl<'a> DecisionRecord<'a> {
             retry_after_ms: decision.retry_after_ms,
             about,
             charges: Vec::new(),
+            marks: Vec::new(),
             shadow: decision.shadow.iter().map(ShadowRecord::from).collect(),
         }
     }

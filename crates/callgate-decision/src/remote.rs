@@ -3,12 +3,18 @@
 //!
 //! One JSON object a line. The first line of a connection is [`OPENING`]; the gateway answers with the digest key.
 //! Then the client sends `charge` and `settle`, numbered by the client, and the gateway answers each charge with
-//! `permit` or `refused`; `withheld` has no answer. Calls that are in flight when a connection ends count as having run.
+//! `permit` or `refused`, and each `weigh` with `weighed`; `withheld` has no answer. Calls that are in flight when a
+//! connection ends count as having run.
+//!
+//! Questions to people have a connection of their own, which opens with [`ASKING`].
 
+mod ask;
+mod history;
 mod link;
 mod message;
 mod serve;
 
+pub use ask::{RemoteApprovals, serve_approvals};
 pub(crate) use link::Link;
 pub use serve::serve_connection;
 
@@ -19,7 +25,10 @@ use tokio::net::UnixStream;
 
 /// The first line of a connection that wants to charge, without its line feed. The listener reads one line,
 /// recognises its `op`, and hands the connection to [`serve_connection`].
-pub const OPENING: &str = r#"{"op":"decider","version":2}"#;
+pub const OPENING: &str = r#"{"op":"decider","version":3}"#;
+
+/// The first line of a connection that wants to ask people: for [`serve_approvals`].
+pub const ASKING: &str = r#"{"op":"approvals","version":1}"#;
 
 /// The longest line that either side reads, in bytes.
 const MAX_LINE: u64 = 8 * 1024 * 1024;

@@ -11,10 +11,10 @@
 #[path = "bench/records.rs"]
 mod bench;
 
-use bench::{Bench, about, allow, charge, decision, kinds};
+use bench::{Bench, about, allow, charge, decision, kinds, with_history};
 use callgate_decision::{DecisionRecord, Ending, OutcomeRecord, ResultKind};
 use callgate_json::{Limits, parse};
-use callgate_policy::{Outcome, Reason, Settlement, Timestamp, Window};
+use callgate_policy::{FlowVerdict, Outcome, Reason, Settlement, Timestamp, Window};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -220,6 +220,42 @@ async fn no_interleaving_exceeds_a_limit() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    /// At every moment, the history that the journal adds up to is the process's own, wherever the checkpoints fall.
+    #[test]
+    fn the_rebuilt_history_is_the_live_one(
+        steps in prop::collection::vec((0u8..6, 0u8..5, 0i64..9_000, prop::bool::ANY), 1..60),
+        checkpoint_every in 1usize..9,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let bench = Bench::with_checkpoints(checkpoint_every);
+            let mut in_flight = Vec::new();
+            let mut now = 0;
+            for (event, end, pause, two) in steps {
+                now += pause;
+                bench.clock.set(now);
+                let leaves = if two { vec![event, 5 - event] } else { vec![event] };
+                let leaves: Vec<u8> = if event == 5 - event { vec![event] } else { leaves };
+                let decision = with_history(allow(vec![charge("c", Window::Minute, 9)]), &[], &leaves);
+                if let Ok(permit) = bench.decider.charge(decision, &about()).await {
+                    match end {
+                        0 => drop(permit),
+                        1 => in_flight.push(permit.depart()),
+                        2 => permit.depart().settle(ending(Settlement::GiveBack, ResultKind::Unreachable)),
+                        3 => permit.depart().settle(ending(Settlement::Keep, ResultKind::ToolError)),
+                        _ => permit.depart().settle(ending(Settlement::Keep, ResultKind::Result)),
+                    }
+                }
+                if in_flight.len() > 2 {
+                    in_flight.remove(0).settle(ending(Settlement::GiveBack, ResultKind::Error));
+                }
+                prop_assert_eq!(bench.rebuilt_marks(), bench.live_marks());
+                prop_assert_eq!(bench.rebuilt(), bench.live());
+            }
+            Ok(())
+        })?;
+    }
+
     /// At every moment, what the journal adds up to is what the process holds, wherever the checkpoints fall.
     #[test]
     fn rebuilt_counters_are_the_live_ones(
@@ -256,6 +292,54 @@ proptest! {
     }
 }
 
+#[tokio::test]
+async fn the_history_is_on_record_where_a_flow_speaks_of_the_call() {
+    let bench = Bench::new();
+    bench.clock.set(1_000);
+    drop(bench.decider.charge(allow(vec![]), &about()).await.unwrap().depart());
+    assert!(bench.records().iter().all(|record| !record.1.contains("marks") && !record.1.contains("ended")));
+    let fetch = with_history(allow(vec![]), &[], &[0]);
+    let permit = bench.decider.charge(fetch, &about()).await.unwrap();
+    bench.clock.set(1_700);
+    permit.depart().settle(ending(Settlement::Keep, ResultKind::Result));
+    let records = bench.records();
+    let decision: DecisionRecord<'_> = serde_json::from_str(&records[2].1).unwrap();
+    let outcome: OutcomeRecord<'_> = serde_json::from_str(&records[3].1).unwrap();
+    assert_eq!((decision.marks.len(), decision.marks[0].at, &*decision.marks[0].key.scope), (1, 1_000, "session"));
+    assert_eq!((&outcome.marks, outcome.ended), (&decision.marks, Some(1_700)));
+    let send = || with_history(allow(vec![]), &[(0, FlowVerdict::Deny)], &[]);
+    let refused = bench.decider.charge(send(), &about()).await.unwrap_err();
+    assert_eq!((refused.decision.reason, refused.decision.rule.as_str()), (Some(Reason::Flow), "/flows/0"));
+    assert!(bench.records()[4].1.contains(r#""outcome":"deny","reason":"flow","rule":"/flows/0""#));
+    let refused = bench.rebuild().admit(send(), Timestamp(1_800)).0;
+    assert_eq!(refused.reason, Some(Reason::Flow), "a restart changes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_calls_at_once_one_is_before_the_other() {
+    let bench = Bench::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let decider = bench.decider.clone();
+        tasks.spawn(async move {
+            let only_one = with_history(allow(vec![]), &[(2, FlowVerdict::Deny)], &[2]);
+            match decider.charge(only_one, &about()).await {
+                Ok(permit) => {
+                    tokio::task::yield_now().await;
+                    permit.depart().settle(ending(Settlement::Keep, ResultKind::Result));
+                    true
+                }
+                Err(_) => false,
+            }
+        });
+    }
+    let mut passed = 0;
+    while let Some(done) = tasks.join_next().await {
+        passed += usize::from(done.unwrap());
+    }
+    assert_eq!(passed, 1);
+}
+
 #[test]
 fn what_cannot_be_understood_stops_the_rebuild() {
     let mut rebuild = callgate_decision::Rebuild::new();
@@ -269,4 +353,10 @@ fn what_cannot_be_understood_stops_the_rebuild() {
         assert!(error.starts_with("CG4007"), "{error}");
     }
     assert!(rebuild.outcome("{}", Timestamp(0)).is_ok());
+    let known = r#"{"marks":[{"key":{"organisation":"o","scope":"tag","id":"v","tag":"k","event":"000102030405060708090a0b0c0d0e0f"},"keep_ms":1,"at":0}]}"#;
+    assert!(rebuild.decision(known).is_ok());
+    for (from, to) in [("\"tag\",\"id", "\"grant\",\"id"), ("0f\"", "\""), ("\"o\"", "\"\""), ("\"at\"", "\"when\"")] {
+        let error = rebuild.decision(&known.replace(from, to)).unwrap_err().to_string();
+        assert!(error.starts_with("CG4007"), "{error}");
+    }
 }

@@ -11,9 +11,9 @@
 #[path = "bench/records.rs"]
 mod bench;
 
-use bench::{Bench, about, allow, charge, decision, kinds};
+use bench::{Bench, about, allow, charge, decision, kinds, with_history};
 use callgate_decision::{Decider, Ending, RecordError, ResultKind, remote};
-use callgate_policy::{Mode, Outcome, Reason, Settlement, Window};
+use callgate_policy::{Ask, AskTerms, FlowVerdict, Mode, Outcome, Reason, Settlement, Window};
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -125,6 +125,36 @@ async fn a_decision_arrives_as_it_left() {
 }
 
 #[tokio::test]
+async fn the_history_is_one_for_all_processes() {
+    let gateway = Gateway::new();
+    let (remote, _served) = gateway.connect().await;
+    let terms = AskTerms::new(Ask::Hold, (Some(60_000), Some(5_000), None), (true, true));
+    let all: Vec<(u8, FlowVerdict)> = (0..6).map(|event| (event, FlowVerdict::Approve(terms.clone()))).collect();
+    let send = || with_history(allow(vec![]), &all, &[]);
+    assert_eq!(remote.weigh(send()).await.outcome, Outcome::Allow);
+    let fetch = with_history(allow(vec![]), &[(1, FlowVerdict::Deny)], &[0, 1, 2, 3, 4, 5]);
+    let permit = remote.charge(fetch, &about()).await.unwrap();
+    let here = with_history(allow(vec![]), &[(5, FlowVerdict::Deny)], &[]);
+    let refused = gateway.bench.decider.charge(here, &about()).await.unwrap_err();
+    assert_eq!(refused.decision.rule.as_str(), "/flows/5");
+    let weighed = remote.weigh(send()).await;
+    assert_eq!(
+        (weighed.outcome, weighed.rule.as_str(), weighed.ask.as_ref()),
+        (Outcome::Approve, "/flows/0", Some(&terms))
+    );
+    assert_eq!(gateway.bench.records().len(), 2, "to weigh is to change nothing");
+    let asked = remote.charge(weighed.clone(), &about()).await.unwrap_err();
+    assert_eq!((asked.decision.outcome, asked.decision.ask), (Outcome::Approve, Some(terms.clone())));
+    let asked = remote.charge(send(), &about()).await.unwrap_err();
+    assert_eq!((asked.decision.outcome, asked.decision.ask), (Outcome::Approve, Some(terms)));
+    drop(remote.charge(weighed.approved(), &about()).await.unwrap().depart());
+    drop(permit);
+    let after = with_history(allow(vec![]), &[(1, FlowVerdict::Require)], &[]);
+    let refused = remote.charge(after, &about()).await.unwrap_err();
+    assert_eq!((refused.decision.reason, refused.decision.message.as_str()), (Some(Reason::Flow), "not now"));
+}
+
+#[tokio::test]
 async fn a_failing_journal_refuses_at_both_ends() {
     let gateway = Gateway::new();
     let (remote, _served) = gateway.connect().await;
@@ -166,6 +196,8 @@ async fn a_gateway_that_is_gone_refuses_everything() {
     let refused = remote.charge(one(), &about()).await.unwrap_err();
     assert_eq!((refused.decision.outcome, refused.decision.reason), (Outcome::Deny, Some(Reason::Fault)));
     assert!(refused.unrecorded.unwrap().0.starts_with("CG4009"));
+    let asks = [(0, FlowVerdict::Approve(AskTerms::default()))];
+    assert_eq!(remote.weigh(with_history(allow(vec![]), &asks, &[])).await.outcome, Outcome::Deny);
     drop(permit);
     let nobody = Decider::connect(Path::new("/nonexistent/socket")).await.unwrap_err();
     assert!(nobody.to_string().starts_with("CG4009"));

@@ -183,6 +183,9 @@ async fn call(exchange: &mut Exchange) -> Outcome {
         tokio::time::sleep(options.delay).await;
     }
     let name = exchange.call.param("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if options.announces {
+        fixture.announce_changes();
+    }
     let mut tool = fixture.tools().tools().iter().find(|tool| tool.name == name).cloned();
     if let Some(change) = options.list_change.as_ref().filter(|change| change.after_calls == number) {
         fixture.replace_tools(change.tools.clone());

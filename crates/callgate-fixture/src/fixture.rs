@@ -5,13 +5,14 @@ use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::listen::{Change, Listeners};
 use crate::log::MessageLog;
-use crate::options::{FixtureError, FixtureOptions, ToolList};
+use crate::options::{FixtureError, FixtureOptions, Tool, ToolList};
 use crate::outlet::Outlet;
 use crate::peer::Peer;
 use crate::tasks::Tasks;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::hash::RandomState;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -27,6 +28,8 @@ struct Inner {
     options: FixtureOptions,
     log: MessageLog,
     tools: Mutex<ToolList>,
+    /// What everyone who listens was told of last.
+    announced: Mutex<ToolList>,
     calls: AtomicU64,
     /// The sessions of HTTP, by id.
     sessions: Mutex<HashMap<String, Arc<Peer>>>,
@@ -57,6 +60,7 @@ impl Fixture {
         let inner = Inner {
             log: MessageLog::open(options.log.as_deref())?,
             tools: Mutex::new(options.tools.clone()),
+            announced: Mutex::new(options.tools.clone()),
             calls: AtomicU64::new(0),
             sessions: Mutex::default(),
             session_count: AtomicU64::new(0),
@@ -132,8 +136,26 @@ impl Fixture {
         &self.inner.secret
     }
 
+    /// What is served now. A file that can't be read leaves what was served before.
     pub(crate) fn tools(&self) -> ToolList {
-        self.inner.tools.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut tools = self.inner.tools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(now) = self.options().live.as_ref().and_then(|file| read(file)) {
+            *tools = now;
+        }
+        tools.clone()
+    }
+
+    /// Tells everyone who listens where the file has changed since they were told.
+    pub(crate) fn announce_changes(&self) {
+        let now = self.tools();
+        let before = {
+            let mut announced = self.inner.announced.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *announced, now.clone())
+        };
+        let same = |(one, other): (&Tool, &Tool)| one.json == other.json;
+        if before.tools().len() != now.tools().len() || !before.tools().iter().zip(now.tools()).all(same) {
+            self.announce(&Change::Tools);
+        }
     }
 
     pub(crate) fn count_call(&self) -> u64 {
@@ -258,4 +280,8 @@ impl Running {
             self.fixture.log().event("cancelled", &self.id, self.tool.as_ref(), "disconnected");
         }
     }
+}
+
+fn read(file: &Path) -> Option<ToolList> {
+    ToolList::from_json(&std::fs::read_to_string(file).ok()?).ok()
 }

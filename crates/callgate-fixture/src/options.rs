@@ -122,6 +122,10 @@ pub struct FixtureOptions {
     pub behaviours: BTreeMap<String, Behaviour>,
     /// When the list changes; clients that listen are told (`notifications/tools/list_changed`).
     pub list_change: Option<ListChange>,
+    /// The file that the tools are read from anew whenever they are needed.
+    pub live: Option<PathBuf>,
+    /// Whether clients that listen are told at a call that the file has changed.
+    pub announces: bool,
     /// The eras that are served.
     pub eras: Eras,
     /// The file that gets one JSON line for every message that arrives; created where it is missing, appended to.
@@ -152,6 +156,8 @@ impl FixtureOptions {
             delay: Duration::ZERO,
             behaviours: BTreeMap::new(),
             list_change: None,
+            live: None,
+            announces: false,
             eras: Eras::default(),
             log: None,
             probe: false,

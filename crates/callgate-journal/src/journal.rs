@@ -251,6 +251,11 @@ impl Journal {
         }
     }
 
+    /// Writes all counts of what was refused, at an end in order: tasks that go later may hold the journal open.
+    pub fn write_refused(&self) {
+        self.shared.refusals.flush(now(), true);
+    }
+
     /// Deletes the segments of which every record is older than `before` (milliseconds since the Unix epoch), never the
     /// last one; see [`prunable`](crate::prunable). First a signed record says what goes. Blocks this thread, not the
     /// writers. None where nothing is old enough.
@@ -290,10 +295,8 @@ impl Drop for Journal {
     fn drop(&mut self) {
         self.shared.lock().closing = true;
         self.shared.wake.notify_all();
-        if let Some(worker) = self.worker.take() {
-            // A worker that panicked has said so itself.
-            drop(worker.join());
-        }
+        // A worker that panicked has said so itself.
+        drop(self.worker.take().map(std::thread::JoinHandle::join));
     }
 }
 

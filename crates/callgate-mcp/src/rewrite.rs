@@ -57,6 +57,12 @@ impl<'m, 'a> Rewrite<'m, 'a> {
         self.splice(part.span, json.into())
     }
 
+    /// Replaces what stands at a span of the message's tree: a value, or a key with its quotes.
+    #[must_use]
+    pub fn at_span(self, span: Span, json: impl Into<Cow<'m, [u8]>>) -> Self {
+        self.splice(span, json.into())
+    }
+
     /// The message with its replacements; its original bytes where there are none.
     pub fn into_bytes(self) -> Cow<'a, [u8]> {
         if self.splices.is_empty() {

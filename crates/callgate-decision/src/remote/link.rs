@@ -8,7 +8,7 @@ use crate::permit::{Backing, Ending, Held, Permit};
 use crate::record::AboutRecord;
 use crate::records::RecordError;
 use crate::withheld::WithheldRecord;
-use callgate_policy::{Decision, Outcome};
+use callgate_policy::Decision;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,24 +60,34 @@ impl Link {
     }
 
     pub(crate) async fn charge(&self, decision: Decision, about: AboutRecord<'_>) -> Verdict {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let request = Request::Charge { number, decision: (&decision).into(), about };
+        let number = self.number();
+        self.ask(number, &Request::Charge { number, decision: (&decision).into(), about }).await
+    }
+
+    /// What the gateway's history makes of a decision. Where the gateway is gone, it is refused.
+    pub(crate) async fn weigh(&self, decision: &Decision) -> Decision {
+        let number = self.number();
+        match self.ask(number, &Request::Weigh { number, decision: decision.into() }).await {
+            Err(weighed) => weighed.decision,
+            // A permit is no answer to that; dropped, it gives everything back.
+            Ok(_) => gone().decision,
+        }
+    }
+
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn ask(&self, number: u64, request: &Request<'_>) -> Verdict {
         let (answer, verdict) = oneshot::channel();
         match self.lock().as_mut() {
             Some(waiting) => waiting.insert(number, answer),
             None => return Err(gone()),
         };
-        if !self.post(&request) {
+        if !self.post(request) {
             return Err(gone());
         }
-        let mut verdict = verdict.await.unwrap_or_else(|_| Err(gone()));
-        if let Err(refused) = &mut verdict
-            && refused.decision.outcome == Outcome::Approve
-        {
-            // How to ask does not travel: the gateway needs it for nothing, and it is still here.
-            refused.decision.ask = decision.ask;
-        }
-        verdict
+        verdict.await.unwrap_or_else(|_| Err(gone()))
     }
 
     /// Passes on what became of a call. Where the connection is gone, the other end has kept its charges.
@@ -107,6 +117,11 @@ impl Link {
             Answer::Refused { number, id, decision, unrecorded } => {
                 let refused = refused(id, &decision, unrecorded).map_err(|error| unreadable(&error))?;
                 (number, Err(Box::new(refused)))
+            }
+            // Not refused, and not recorded; it goes the way of what comes back without a permit.
+            Answer::Weighed { number, decision } => {
+                let weighed = refused(None, &decision, None).map_err(|error| unreadable(&error))?;
+                (number, Err(Box::new(weighed)))
             }
         };
         let waiter = self.lock().as_mut().and_then(|waiting| waiting.remove(&number));

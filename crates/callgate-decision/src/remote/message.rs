@@ -1,5 +1,6 @@
 //! The messages on the local socket.
 
+use super::history::{AskMessage, HistoryMessage};
 use crate::decider::Refused;
 use crate::id::DecisionId;
 use crate::permit::{Ending, ResultKind};
@@ -7,7 +8,9 @@ use crate::record::{AboutRecord, PlaceRecord, ShadowRecord};
 use crate::records::RecordError;
 use crate::wire::{KeyRecord, WireError, decimal, mode};
 use crate::withheld::WithheldRecord;
-use callgate_policy::{Charge, Decision, Mode, Outcome, Place, Reason, RulePath, Settlement, ShadowVerdict};
+use callgate_policy::{
+    AskTerms, Charge, Decision, History, Mode, Outcome, Place, Reason, RulePath, Settlement, ShadowVerdict,
+};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -24,6 +27,12 @@ pub(super) enum Request<'a> {
         #[serde(borrow)]
         about: AboutRecord<'a>,
     },
+    /// Say what the history makes of this decision.
+    Weigh {
+        number: u64,
+        #[serde(borrow)]
+        decision: DecisionMessage<'a>,
+    },
     /// What became of a call that was charged.
     Settle { number: u64, ending: EndingMessage },
     /// Record what was taken out of a list.
@@ -36,7 +45,6 @@ pub(super) enum Request<'a> {
 /// What the gateway answers.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "one at a time, on its way to or from a line")]
 pub(super) enum Answer<'a> {
     /// The key that arguments are digested under, in hexadecimal. The first line.
     Hello {
@@ -52,6 +60,12 @@ pub(super) enum Answer<'a> {
         #[serde(borrow)]
         decision: DecisionMessage<'a>,
         unrecorded: Option<String>,
+    },
+    /// What the history makes of a decision.
+    Weighed {
+        number: u64,
+        #[serde(borrow)]
+        decision: DecisionMessage<'a>,
     },
 }
 
@@ -69,8 +83,13 @@ pub(super) struct DecisionMessage<'a> {
     message: Cow<'a, str>,
     #[serde(borrow)]
     charges: Vec<ChargeMessage<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    history: Option<HistoryMessage<'a>>,
     #[serde(borrow)]
     shadow: Vec<ShadowRecord<'a>>,
+    /// How a person is asked: a flow's answer needs it, and comes from the gateway.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    ask: Option<AskMessage<'a>>,
     retry_after_ms: Option<u64>,
 }
 
@@ -108,7 +127,9 @@ impl<'a> From<&'a Decision> for DecisionMessage<'a> {
             place: decision.place.as_ref().map(PlaceRecord::from),
             message: decision.message.as_str().into(),
             charges: decision.charges.iter().map(ChargeMessage::from).collect(),
+            history: decision.history.as_deref().map(HistoryMessage::from),
             shadow: decision.shadow.iter().map(ShadowRecord::from).collect(),
+            ask: decision.ask.as_ref().map(AskMessage::from),
             retry_after_ms: decision.retry_after_ms,
         }
     }
@@ -125,8 +146,9 @@ impl TryFrom<&DecisionMessage<'_>> for Decision {
             place: wire.place.as_ref().map(Place::from),
             message: wire.message.clone().into_owned(),
             charges: wire.charges.iter().map(Charge::try_from).collect::<Result<_, _>>()?,
+            history: wire.history.as_ref().map(History::try_from).transpose()?.map(Box::new),
             shadow: wire.shadow.iter().map(shadow).collect::<Result<_, _>>()?,
-            ask: None,
+            ask: wire.ask.as_ref().map(AskTerms::try_from).transpose()?,
             retry_after_ms: wire.retry_after_ms,
         })
     }
@@ -232,6 +254,7 @@ fn reason(word: &str) -> Result<Reason, WireError> {
         Reason::InvalidArguments,
         Reason::Require,
         Reason::DenyIf,
+        Reason::Result,
         Reason::Flow,
         Reason::Limit,
         Reason::ApprovalRefused,

@@ -1,6 +1,6 @@
 //! The gateway's end: charges what a connection asks for, and keeps its calls in flight.
 
-use super::message::{Answer, Request};
+use super::message::{Answer, DecisionMessage, Request};
 use super::{RemoteError, read_line};
 use crate::decider::Decider;
 use crate::permit::{Ending, InFlight};
@@ -33,12 +33,15 @@ where
             },
             // Where it can't be recorded, that is counted here.
             Request::Withheld { record } => drop(local.withheld(&record)),
+            Request::Weigh { number, decision } => {
+                let decision = local.weigh(understood(&decision)?);
+                answer(&mut writer, &Answer::Weighed { number, decision: (&decision).into() }).await?;
+            }
             Request::Charge { number, decision, about } => {
                 if in_flight.contains_key(&number) {
                     return Err(RemoteError::Protocol(format!("call {number} is in flight already")));
                 }
-                let decision =
-                    Decision::try_from(&decision).map_err(|error| RemoteError::Protocol(error.to_string()))?;
+                let decision = understood(&decision)?;
                 match local.charge(decision, about).await {
                     Ok(permit) => {
                         // The other end may let the call leave at any moment from here on, so it counts as gone.
@@ -52,6 +55,10 @@ where
         }
     }
     Ok(())
+}
+
+fn understood(decision: &DecisionMessage<'_>) -> Result<Decision, RemoteError> {
+    Decision::try_from(decision).map_err(|error| RemoteError::Protocol(error.to_string()))
 }
 
 async fn answer<W: AsyncWrite + Unpin>(writer: &mut W, answer: &Answer<'_>) -> Result<(), RemoteError> {

@@ -1,10 +1,13 @@
 //! A decider over records in memory that fail on demand, and a clock that is set by hand.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses another part of it")]
 
-use callgate_decision::{About, Clock, Decider, DigestKey, Rebuild, RecordError, Records, ReservedRecord, Ticket};
+use callgate_decision::{
+    About, Clock, Decider, DigestKey, Rebuild, RecordError, Records, ReservedRecord, StandingMarkRecord, Ticket,
+};
 use callgate_policy::{
-    Charge, CounterKey, Decision, Grant, GrantId, Mode, Organisation, Outcome, Place, Reason, RulePath, Scope,
-    ServerName, Source, State, Strategy, Timestamp, Unit, Window,
+    Charge, Check, CounterKey, Decision, EventId, FlowVerdict, Grant, GrantId, History, Imprint, MarkKey, MarkScope,
+    Mode, Organisation, Outcome, Place, Reason, RulePath, Scope, ServerName, Source, State, Strategy, Timestamp, Unit,
+    Window,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -146,8 +149,33 @@ impl Bench {
         counters
     }
 
+    /// The live history, as if everything in flight had ended now.
+    pub fn live_marks(&self) -> Vec<serde_json::Value> {
+        let state: serde_json::Value = serde_json::from_slice(&self.decider.checkpoint().unwrap()).unwrap();
+        let mut marks = state["marks"].as_array().cloned().unwrap_or_default();
+        for mark in &mut marks {
+            if mark.as_object_mut().unwrap().remove("open").is_some() {
+                mark["ended"] = self.clock.now().0.into();
+            }
+        }
+        marks
+    }
+
+    /// The history that the records add up to.
+    pub fn rebuilt_marks(&self) -> Vec<serde_json::Value> {
+        let now = self.clock.now();
+        let marks = self.rebuild().marks(now);
+        marks.iter().map(|mark| serde_json::to_value(StandingMarkRecord::from(mark)).unwrap()).collect()
+    }
+
     /// The counters that the records add up to.
     pub fn rebuilt(&self) -> Vec<serde_json::Value> {
+        let counters = self.rebuild().snapshot(self.clock.now());
+        counters.iter().map(|reserved| serde_json::to_value(ReservedRecord::from(reserved)).unwrap()).collect()
+    }
+
+    /// What a restart makes of the records.
+    pub fn rebuild(&self) -> State {
         let records = self.records();
         let start = records.iter().rposition(|record| record.0 == "checkpoint").unwrap_or(0);
         let mut rebuild = Rebuild::new();
@@ -158,9 +186,7 @@ impl Bench {
                 _ => rebuild.outcome(body, Timestamp(*at)).unwrap(),
             }
         }
-        let now = self.clock.now();
-        let counters = rebuild.finish(now).snapshot(now);
-        counters.iter().map(|reserved| serde_json::to_value(ReservedRecord::from(reserved)).unwrap()).collect()
+        rebuild.finish(self.clock.now())
     }
 }
 
@@ -184,7 +210,11 @@ pub fn about() -> About<'static> {
         session: None,
         client: None,
         request_id: Some("1"),
+        trace: None,
         arguments: None,
+        approval: None,
+        result_of: None,
+        redacted: &[],
     }
 }
 
@@ -196,6 +226,7 @@ pub fn decision(outcome: Outcome, reason: Option<Reason>, charges: Vec<Charge>) 
         place: None,
         message: String::new(),
         charges,
+        history: None,
         shadow: Vec::new(),
         ask: None,
         retry_after_ms: None,
@@ -225,4 +256,43 @@ pub fn charge(name: &str, window: Window, max: usize) -> Charge {
         on_deny: None,
         mode: Mode::Enforce,
     }
+}
+
+/// The same decision in a call that sets `leaves` off, and has to pass `asks`.
+pub fn with_history(mut decision: Decision, asks: &[(u8, FlowVerdict)], leaves: &[u8]) -> Decision {
+    let place = || Place { source: Source::Policy, pointer: "/flows/0".into(), line: 1 };
+    let check = |(event, verdict): &(u8, FlowVerdict)| Check {
+        key: mark(*event),
+        within_ms: Some(20_000),
+        verdict: verdict.clone(),
+        rule: RulePath::new(format!("/flows/{event}")),
+        place: place(),
+        on_deny: (*event == 1).then(|| "not now".into()),
+        mode: Mode::Enforce,
+    };
+    let imprint = |event: &u8| Imprint {
+        key: mark(*event),
+        keep_ms: 20_000,
+        rule: RulePath::new(format!("/flows/{event}")),
+        place: place(),
+        mode: Mode::Enforce,
+    };
+    let (checks, imprints) = (asks.iter().map(check).collect(), leaves.iter().map(imprint).collect());
+    decision.history = Some(Box::new(History { checks, imprints }));
+    decision
+}
+
+/// A mark of every scope, by its event.
+pub fn mark(event: u8) -> MarkKey {
+    let grant = || GrantId::parse("g1").unwrap();
+    let scope = match event {
+        0 => MarkScope::Session("s1".into()),
+        1 => MarkScope::Sessionless(grant()),
+        2 => MarkScope::Grant(grant()),
+        3 => MarkScope::Identity("ann".into()),
+        4 => MarkScope::Trace("4bf92f3577b34da6a3ce929d0e0e4736".into()),
+        _ => MarkScope::Tag { key: "agent".into(), value: "ä\"1".into() },
+    };
+    let server = (event < 3).then(|| ServerName::parse("kernel").unwrap());
+    MarkKey { organisation: Organisation::parse("acme").unwrap(), server, scope, event: EventId([event; 16]) }
 }

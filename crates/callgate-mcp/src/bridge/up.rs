@@ -109,6 +109,16 @@ pub fn request(message: &Message<'_>) -> Vec<u8> {
     Rewrite::new(message).part(params, new).into_bytes().into_owned()
 }
 
+/// The request without `requestState` and `inputResponses`: as it was before anything was asked. Everything else keeps
+/// its bytes.
+pub fn first_leg(message: &Message<'_>) -> Vec<u8> {
+    let Some(params) = message.params() else { return message.bytes().to_vec() };
+    let body = message.body();
+    let is_leg = |key: &str| matches!(key, "inputResponses" | "requestState");
+    let new = rebuilt(params, body, |key, value| (!is_leg(key)).then(|| value.bytes(body).into()));
+    Rewrite::new(message).part(params, new).into_bytes().into_owned()
+}
+
 fn is_protocol_key(key: &str) -> bool {
     matches!(key, META_PROTOCOL_VERSION | META_CLIENT_INFO | META_CLIENT_CAPABILITIES | META_LOG_LEVEL)
 }

@@ -1,0 +1,247 @@
+//! Asking people through the local socket: everything arrives as it left, what takes long holds up nothing else, and
+//! what a broken line waited for is withdrawn.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests stop at the first surprise"
+)]
+
+use callgate_decision::remote::{self, RemoteApprovals};
+use callgate_decision::{
+    Answer, Approval, ApprovalError, ApprovalId, Approvals, DecisionId, Later, Question, Standing,
+};
+use callgate_policy::{Ask, AskTerms, Client, GrantId, Organisation, RulePath, ServerName, Timestamp};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Says what it was told, and answers by a script.
+struct Echo {
+    heard: watch::Sender<Vec<String>>,
+    standing: Mutex<Result<Standing, ApprovalError>>,
+    answer: watch::Sender<Option<Answer>>,
+}
+
+impl Echo {
+    fn new() -> Arc<Self> {
+        let standing = Mutex::new(Ok(Standing::Open));
+        Arc::new(Self { heard: watch::Sender::default(), standing, answer: watch::Sender::default() })
+    }
+
+    fn note(&self, what: String) {
+        self.heard.send_modify(|heard| heard.push(what));
+    }
+
+    async fn hears(&self, what: &str) {
+        self.heard.subscribe().wait_for(|heard| heard.iter().any(|one| one == what)).await.unwrap();
+    }
+}
+
+impl Approvals for Echo {
+    fn look<'a>(&'a self, question: &'a Question) -> Later<'a, Result<Standing, ApprovalError>> {
+        self.note(format!("look {question:?}"));
+        Box::pin(std::future::ready(self.standing.lock().unwrap().clone()))
+    }
+
+    fn ask<'a>(&'a self, question: &'a Question, decision: DecisionId) -> Later<'a, Result<Standing, ApprovalError>> {
+        self.note(format!("ask {decision} {question:?}"));
+        Box::pin(std::future::ready(self.standing.lock().unwrap().clone()))
+    }
+
+    fn answered<'a>(&'a self, id: &'a ApprovalId) -> Later<'a, Result<Answer, ApprovalError>> {
+        self.note(format!("answered {id}"));
+        let mut answer = self.answer.subscribe();
+        Box::pin(async move {
+            let answer = answer.wait_for(Option::is_some).await.unwrap().clone();
+            Ok(answer.unwrap())
+        })
+    }
+
+    fn consume<'a>(
+        &'a self,
+        id: &'a ApprovalId,
+        question: &'a Question,
+        decision: DecisionId,
+    ) -> Later<'a, Result<bool, ApprovalError>> {
+        self.note(format!("consume {id} {decision} {question:?}"));
+        Box::pin(std::future::ready(Ok(true)))
+    }
+
+    fn restore(&self, id: &ApprovalId, decision: DecisionId) {
+        self.note(format!("restore {id} {decision}"));
+    }
+
+    fn answer_by_client<'a>(&'a self, id: &'a ApprovalId, yes: bool) -> Later<'a, Result<bool, ApprovalError>> {
+        self.note(format!("client {id} {yes}"));
+        Box::pin(std::future::ready(Ok(yes)))
+    }
+
+    fn withdraw(&self, id: &ApprovalId) {
+        self.note(format!("withdraw {id}"));
+    }
+}
+
+async fn connect(echo: &Arc<Echo>) -> (RemoteApprovals, JoinHandle<()>) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let approvals: Arc<dyn Approvals> = echo.clone();
+    let served = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (read, write) = stream.into_split();
+        let mut read = BufReader::new(read);
+        let mut line = String::new();
+        read.read_line(&mut line).await.unwrap();
+        assert_eq!(line.trim_end(), remote::ASKING);
+        let _ = remote::serve_approvals(read, write, &approvals).await;
+    });
+    (RemoteApprovals::connect(&path).await.unwrap(), served)
+}
+
+fn question() -> Question {
+    Question {
+        organisation: Organisation::parse("acme").unwrap(),
+        server: "uuid".into(),
+        server_name: ServerName::parse("kernel").unwrap(),
+        upstream: "digest".to_owned(),
+        tool: "exec \"ü\"".to_owned(),
+        definition: Some("print".to_owned()),
+        grant: GrantId::parse("g1").unwrap(),
+        grant_label: "ci".to_owned(),
+        identity: Some("me".to_owned()),
+        client: Some(Client { name: "c".to_owned(), version: "1".to_owned() }),
+        policy: "p".to_owned(),
+        policy_name: "strict".to_owned(),
+        policy_version: 7,
+        baseline: "b".to_owned(),
+        arguments: r#"{"n":1.5}"#.to_owned(),
+        rule: RulePath::new("/tools/exec/approve_if/always"),
+        message: "why".to_owned(),
+        terms: AskTerms::new(Ask::Hold, (Some(1), Some(2), None), (true, true)),
+    }
+}
+
+fn id() -> DecisionId {
+    "018f3c5e-7a31-7c44-9d1e-0a1b2c3d4e5f".parse().unwrap()
+}
+
+fn approval() -> Approval {
+    Approval { id: ApprovalId("a_1".into()), url: "http://localhost/a".to_owned(), expires: Timestamp(5) }
+}
+
+#[tokio::test]
+async fn everything_arrives_as_it_left() {
+    let echo = Echo::new();
+    let (remote, _served) = connect(&echo).await;
+    let (question, approval) = (question(), approval());
+    let standings = [
+        Ok(Standing::Open),
+        Ok(Standing::Pending(approval.clone())),
+        Ok(Standing::Approved(approval.clone())),
+        Ok(Standing::Refused(approval.clone(), "no".to_owned())),
+        Err(ApprovalError::Nobody),
+        Err(ApprovalError::TooMany(20)),
+        Err(ApprovalError::Failed("disk".to_owned())),
+    ];
+    for standing in standings {
+        *echo.standing.lock().unwrap() = standing.clone();
+        assert_eq!(remote.look(&question).await, standing);
+        assert_eq!(remote.ask(&question, id()).await, standing);
+    }
+    assert_eq!(remote.consume(&approval.id, &question, id()).await, Ok(true));
+    assert_eq!(remote.answer_by_client(&approval.id, false).await, Ok(false));
+    remote.restore(&approval.id, id());
+    remote.withdraw(&approval.id);
+    for what in [
+        format!("look {question:?}"),
+        format!("ask {} {question:?}", id()),
+        format!("consume a_1 {} {question:?}", id()),
+        "client a_1 false".to_owned(),
+        format!("restore a_1 {}", id()),
+        "withdraw a_1".to_owned(),
+    ] {
+        echo.hears(&what).await;
+    }
+}
+
+#[tokio::test]
+async fn who_waits_holds_up_nobody() {
+    for answer in [Answer::Approved, Answer::Refused("no".to_owned()), Answer::Expired] {
+        let echo = Echo::new();
+        let (remote, served) = connect(&echo).await;
+        let approval = approval();
+        let mut waiting = remote.answered(&approval.id);
+        tokio::select! {
+            biased;
+            answer = &mut waiting => panic!("{answer:?}"),
+            () = echo.hears("answered a_1") => {}
+        }
+        assert_eq!(remote.look(&question()).await, Ok(Standing::Open));
+        echo.answer.send_replace(Some(answer.clone()));
+        assert_eq!(waiting.await, Ok(answer));
+        drop(remote);
+        served.await.unwrap();
+        assert!(!echo.heard.borrow().iter().any(|heard| heard.starts_with("withdraw")), "it was answered");
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_in_vain_on_a_broken_line() {
+    let echo = Echo::new();
+    let (remote, served) = connect(&echo).await;
+    let approval = approval();
+    let mut waiting = remote.answered(&approval.id);
+    tokio::select! {
+        biased;
+        answer = &mut waiting => panic!("{answer:?}"),
+        () = echo.hears("answered a_1") => {}
+    }
+    served.abort();
+    let _ = served.await;
+    assert!(matches!(waiting.await, Err(ApprovalError::Failed(_))));
+    assert!(matches!(remote.look(&question()).await, Err(ApprovalError::Failed(_))));
+    assert!(matches!(remote.consume(&approval.id, &question(), id()).await, Err(ApprovalError::Failed(_))));
+    remote.restore(&approval.id, id());
+    remote.withdraw(&approval.id);
+}
+
+#[tokio::test]
+async fn what_a_process_waited_for_that_is_gone_is_withdrawn() {
+    let echo = Echo::new();
+    let (near, far) = UnixStream::pair().unwrap();
+    let approvals: Arc<dyn Approvals> = echo.clone();
+    let served = tokio::spawn(async move {
+        let (read, write) = far.into_split();
+        remote::serve_approvals(BufReader::new(read), write, &approvals).await
+    });
+    let (read, mut write) = near.into_split();
+    let says = [r#"{"answered":{"number":1,"approval":"a_1"}}"#, r#"{"answered":{"number":2,"approval":"a_2"}}"#, ""]
+        .join("\n");
+    write.write_all(says.as_bytes()).await.unwrap();
+    tokio::join!(echo.hears("answered a_1"), echo.hears("answered a_2"));
+    write.write_all(b"{\"forget\":{\"number\":2}}\n").await.unwrap();
+    drop((read, write));
+    // However it ended: what was said to it and not read makes it a reset.
+    let _ended = served.await.unwrap();
+    let withdrawn: Vec<_> = echo.heard.borrow().iter().filter(|one| one.starts_with("withdraw")).cloned().collect();
+    // Who stopped waiting for the other one says himself what becomes of it.
+    assert_eq!(withdrawn, ["withdraw a_1"]);
+}
+
+#[tokio::test]
+async fn what_is_no_request_ends_the_connection() {
+    for line in ["x", "{}", r#"{"look":{"number":1}}"#, r#"{"answered":{"number":"1","approval":"a"}}"#] {
+        let echo = Echo::new();
+        let (mut near, far) = UnixStream::pair().unwrap();
+        let approvals: Arc<dyn Approvals> = echo.clone();
+        near.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+        let (read, write) = far.into_split();
+        assert!(remote::serve_approvals(BufReader::new(read), write, &approvals).await.is_err(), "{line}");
+        assert!(echo.heard.borrow().is_empty());
+    }
+}
