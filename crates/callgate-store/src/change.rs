@@ -1,19 +1,21 @@
 //! One change of one organisation: a transaction that nobody else of the organisation writes beside.
 
 use crate::error::StoreError;
+use crate::records::Definition;
 use crate::rows;
 use crate::store::{Page, Record, Store, Stored, in_time};
-use crate::table::Values;
-use sqlx::{Any, Transaction};
+use crate::table::{Table, Values};
+use sqlx::{Any, AssertSqlSafe, Transaction};
 use std::marker::PhantomData;
-use tokio::sync::OwnedSemaphorePermit;
+use std::sync::Arc;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// One change of one organisation, not committed yet; dropped, it never was. After a write that failed it can only be
 /// dropped: [`Change::commit`] refuses.
 #[derive(Debug)]
 pub struct Change<'s> {
-    write: Write,
-    organisation: String,
+    pub(crate) write: Write,
+    pub(crate) organisation: String,
     generation: i64,
     position: i64,
     has_failed: bool,
@@ -26,17 +28,23 @@ pub(crate) struct Write {
     // Stands first: it is rolled back before the turn passes on.
     pub(crate) transaction: Transaction<'static, Any>,
     turn: OwnedSemaphorePermit,
+    /// Something was announced in it; whoever waits for that is woken by the commit.
+    pub(crate) has_news: bool,
+    news: Arc<Notify>,
 }
 
 impl Write {
-    pub(crate) fn new(transaction: Transaction<'static, Any>, turn: OwnedSemaphorePermit) -> Self {
-        Self { transaction, turn }
+    pub(crate) fn new(transaction: Transaction<'static, Any>, turn: OwnedSemaphorePermit, news: Arc<Notify>) -> Self {
+        Self { transaction, turn, has_news: false, news }
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        let Self { transaction, turn } = self;
+        let Self { transaction, turn, has_news, news } = self;
         let done = in_time(async { Ok(transaction.commit().await?) }).await;
         drop(turn);
+        if has_news {
+            news.notify_one();
+        }
         done
     }
 }
@@ -108,6 +116,33 @@ impl<'s> Change<'s> {
         self.note(done)
     }
 
+    /// Writes what a tool is pinned as, also where it was forgotten before.
+    pub async fn put_definition(&mut self, definition: &Definition) -> Result<(), StoreError> {
+        let columns = Definition::COLUMNS;
+        let places: Vec<String> = (3..columns.len() + 3).map(|place| format!("${place}")).collect();
+        let set: Vec<String> = columns.iter().map(|column| format!("{column} = excluded.{column}")).collect();
+        let sql = format!(
+            "INSERT INTO definitions (organisation, changed, {}) VALUES ($1, $2, {}) \
+             ON CONFLICT (organisation, server, tool) DO UPDATE SET changed = excluded.changed, removed = NULL, {}",
+            columns.join(", "),
+            places.join(", "),
+            set.join(", ")
+        );
+        let statement = sqlx::query(AssertSqlSafe(sql)).bind(self.organisation.clone()).bind(self.generation);
+        let done = definition.bind(statement).execute(&mut *self.write.transaction);
+        let done = in_time(async { Ok(done.await.map(drop)?) }).await;
+        self.note(done)
+    }
+
+    /// Forgets what the tools of a server are pinned as, once the server is removed: who follows the generations sees the
+    /// server go.
+    pub async fn forget_definitions(&mut self, server: &str) -> Result<(), StoreError> {
+        let statement = sqlx::query("DELETE FROM definitions WHERE organisation = $1 AND server = $2");
+        let done = statement.bind(&self.organisation).bind(server).execute(&mut *self.write.transaction);
+        let done = in_time(async { Ok(done.await.map(drop)?) }).await;
+        self.note(done)
+    }
+
     /// Leaves the journal's copy of this change; several are kept in order.
     pub async fn record(&mut self, body: String) -> Result<(), StoreError> {
         let sql = "INSERT INTO outbox (organisation, generation, position, body) VALUES ($1, $2, $3, $4)";
@@ -127,7 +162,7 @@ impl<'s> Change<'s> {
     }
 
     /// PostgreSQL ends a transaction with its first error; SQLite has to do the same.
-    fn note(&mut self, done: Result<(), StoreError>) -> Result<(), StoreError> {
+    pub(crate) fn note<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
         self.has_failed |= done.is_err();
         done
     }

@@ -2,7 +2,8 @@
 //!
 //! JSON Lines: a head with the schema's version, a line per row (`{"servers":{"id":…}}`; values that are not there are
 //! left out, bytes are `{"base64":"…"}`), and an end with the number of rows and a digest of all lines before. What can
-//! be made again stays out: the journal's index, answers to repeated requests.
+//! be made again stays out: the journal's index, answers to repeated requests. So does what endpoints are still to be
+//! told: a restored copy must not tell it again.
 
 use crate::connect::Backend;
 use crate::error::{StoreError, why};
@@ -18,18 +19,21 @@ use sqlx::any::{AnyRow, AnyTypeInfoKind};
 use sqlx::{AnyConnection, AssertSqlSafe, Column, Row, TypeInfo, ValueRef};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-/// The tables and what orders their rows, after those that they refer to.
-pub(crate) const TABLES: &[(&str, &str)] = &[
-    ("organisations", "name"),
-    ("meta", "name"),
-    ("servers", "organisation, id"),
-    ("policies", "organisation, id"),
-    ("policy_versions", "organisation, policy, version"),
-    ("grants", "organisation, id"),
-    ("grant_use", "grant_id"),
-    ("members", "organisation, id"),
-    ("credentials", "organisation, id"),
-    ("outbox", "organisation, generation, position"),
+/// The tables, what orders their rows, and the schema that first had them; each after those that it refers to.
+pub(crate) const TABLES: &[(&str, &str, i64)] = &[
+    ("organisations", "name", 1),
+    ("meta", "name", 1),
+    ("servers", "organisation, id", 1),
+    ("policies", "organisation, id", 1),
+    ("policy_versions", "organisation, policy, version", 1),
+    ("grants", "organisation, id", 1),
+    ("grant_use", "grant_id", 1),
+    ("definitions", "organisation, server, tool", 3),
+    ("members", "organisation, id", 1),
+    ("credentials", "organisation, id", 1),
+    ("webhooks", "organisation, id", 5),
+    ("approvals", "organisation, id", 4),
+    ("outbox", "organisation, generation, position", 1),
 ];
 
 /// The form of backups that this version of callgate writes and reads.
@@ -82,7 +86,7 @@ impl Store {
         let schema = version(&mut view.transaction).await?.unwrap_or_default();
         let mut out = Out { writer, hasher: blake3::Hasher::new(), rows: 0 };
         out.line(&Head { callgate_backup: FORMAT, schema }).await?;
-        for (table, order) in TABLES {
+        for (table, order, _) in TABLES {
             out.table(&mut view.transaction, table, order, &mut progress).await?;
         }
         let end = End { rows: out.rows, digest: out.hasher.finalize().to_hex().to_string() };

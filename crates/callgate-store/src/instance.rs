@@ -1,5 +1,6 @@
 //! What belongs to no change: credentials that are used, the outbox, values of the instance, remembered answers.
 
+use crate::change::Change;
 use crate::error::StoreError;
 use crate::records::Credential;
 use crate::store::{OutboxRow, Store, Stored, in_time};
@@ -22,19 +23,6 @@ impl Store {
             Credential::COLUMNS.join(", ")
         );
         let row = self.found(sqlx::query(AssertSqlSafe(sql)).bind(hash)).await?;
-        row.map(|row| credential(&row)).transpose()
-    }
-
-    /// Takes a one-time link out of the store: of many who try at once, one gets it. An expired one is taken too: it is
-    /// for the caller to see.
-    pub async fn take_link(&self, hash: &str) -> Result<Option<(String, Stored<Credential>)>, StoreError> {
-        let sql = format!(
-            "DELETE FROM credentials WHERE hash = $1 AND kind = 'link' AND removed IS NULL \
-             RETURNING organisation, changed, removed, {}",
-            Credential::COLUMNS.join(", ")
-        );
-        let statement = sqlx::query(AssertSqlSafe(sql)).bind(hash);
-        let row = self.written(async |write| Ok(statement.fetch_optional(&mut *write.transaction).await?)).await?;
         row.map(|row| credential(&row)).transpose()
     }
 
@@ -86,6 +74,21 @@ impl Store {
         let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         self.done(sqlx::query(sql).bind(name).bind(value.to_vec())).await.map(drop)
+    }
+
+    /// Keeps a value of the instance where the one before still stands (`None`: where there is none); of many at once,
+    /// one does. `false` where it does not stand any more.
+    pub async fn replace_meta(&self, name: &str, before: Option<&[u8]>, value: &[u8]) -> Result<bool, StoreError> {
+        let sql = match before {
+            Some(_) => "UPDATE meta SET value = $2 WHERE name = $1 AND value = $3",
+            None => "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+        };
+        let statement = sqlx::query(sql).bind(name).bind(value.to_vec());
+        let statement = match before {
+            Some(before) => statement.bind(before.to_vec()),
+            None => statement,
+        };
+        Ok(self.done(statement).await? > 0)
     }
 
     /// Remembers the answer to an idempotent request, unless one is remembered: then that one is given (with the digest
@@ -187,6 +190,18 @@ impl Store {
     /// Writes, in a transaction of its own, and says how many rows that was.
     async fn done(&self, statement: Statement<'_>) -> Result<u64, StoreError> {
         self.written(async |write| Ok(statement.execute(&mut *write.transaction).await?.rows_affected())).await
+    }
+}
+
+impl Change<'_> {
+    /// Takes a one-time link out of the store, with the change: of many who try at once, one gets it. `false` where it is
+    /// not there any more.
+    pub async fn take_link(&mut self, hash: &str) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM credentials WHERE organisation = $1 AND hash = $2 AND kind = 'link' AND removed IS NULL";
+        let statement = sqlx::query(sql).bind(&self.organisation).bind(hash);
+        let taken = statement.execute(&mut *self.write.transaction);
+        let taken = in_time(async { Ok(taken.await?.rows_affected() > 0) }).await;
+        self.note(taken)
     }
 }
 

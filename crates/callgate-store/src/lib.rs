@@ -10,15 +10,23 @@
 //! store        open; reads: Reads, View; change: Change
 //! table, rows  a record ↔ a row; one statement each, over any table
 //! instance     what belongs to no change
+//! events       what happened, and who is still to be told of it
+//! approvals    questions to people, and their answers
 //! index        the journal's records, for search; can be thrown away
+//! catalogue    servers and tools as published, for search; can be thrown away
 //! notice       what other processes change
 //! dump, restore   backups, from one kind of database to the other
 //! ```
 
+mod approvals;
+mod catalogue;
+mod cell;
 mod change;
 mod connect;
 mod dump;
 mod error;
+mod events;
+mod groups;
 mod index;
 mod instance;
 mod migrations;
@@ -30,8 +38,14 @@ mod rows;
 mod store;
 mod table;
 
+pub use approvals::{Answering, ApprovalNow, ApprovalRow, ApprovalSearch, ApprovalState, Asking, LiveApproval};
+pub use catalogue::{
+    CatalogueChange, CatalogueEdit, CatalogueFound, CatalogueSearch, CatalogueServer, CatalogueSource, CatalogueTool,
+    Facet, FeedRow, KnownServer, KnownTool, ServerPut, ToolPut,
+};
 pub use change::Change;
 pub use error::StoreError;
+pub use events::{Claimed, Delivery, DeliveryState, Event, Told, Waiting};
 pub use index::{
     Batch, ChangeRow, Column, DecisionRow, Filter, Found, OutcomeRow, Place, RefusalKind, RefusalRow, Search, Sight,
     Watermark,
@@ -39,7 +53,7 @@ pub use index::{
 pub use notice::{Notice, Notifications};
 pub use reads::{Reads, View};
 pub use records::{
-    Credential, CredentialKind, Grant, Member, OrganisationRecord, Origin, Policy, PolicyVersion, PreviousToken, Role,
-    Roles, Server,
+    Candidate, Credential, CredentialKind, Definition, DefinitionState, Grant, Member, OrganisationRecord, Origin,
+    Policy, PolicyVersion, PreviousToken, Role, Roles, Server, Template, Webhook,
 };
 pub use store::{OutboxRow, Page, Record, Store, Stored};

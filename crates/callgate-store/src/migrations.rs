@@ -5,15 +5,24 @@ use crate::error::StoreError;
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Row};
 
 /// The steps, oldest first; the schema's version is the number of those that were applied. Never edit one that was
-/// released: add another. `{int}`, `{text}`, `{bytes}` and `{strict}` stand for what SQLite and PostgreSQL call
-/// differently.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_objects.sql"), include_str!("migrations/0002_index.sql")];
+/// released: add another. `{int}`, `{text}`, `{bytes}`, `{serial}` and `{strict}` stand for what SQLite and PostgreSQL
+/// call differently; what only one of them does stands between a line `{sqlite:` or `{postgres:` and a line `}`.
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_objects.sql"),
+    include_str!("migrations/0002_index.sql"),
+    include_str!("migrations/0003_definitions.sql"),
+    include_str!("migrations/0004_approvals.sql"),
+    include_str!("migrations/0005_webhooks.sql"),
+    include_str!("migrations/0006_catalogue.sql"),
+    include_str!("migrations/0007_fewer_indexes.sql"),
+];
 
 /// What the words in braces are in SQLite and in PostgreSQL. Text compares by bytes in both.
 const WORDS: &[(&str, &str, &str)] = &[
     ("{int}", "INTEGER", "BIGINT"),
     ("{text}", "TEXT", "TEXT COLLATE \"C\""),
     ("{bytes}", "BLOB", "BYTEA"),
+    ("{serial}", "INTEGER PRIMARY KEY AUTOINCREMENT", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
     ("{strict}", "STRICT", ""),
 ];
 
@@ -69,8 +78,36 @@ pub(crate) async fn version(connection: &mut AnyConnection) -> Result<Option<i64
 }
 
 fn words(text: &str, backend: Backend) -> String {
-    WORDS.iter().fold(text.to_owned(), |text, (word, sqlite, postgres)| match backend {
+    WORDS.iter().fold(only(text, backend), |text, (word, sqlite, postgres)| match backend {
         Backend::Sqlite => text.replace(word, sqlite),
         Backend::Postgres => text.replace(word, postgres),
     })
+}
+
+/// The text without what is the other database's.
+fn only(text: &str, backend: Backend) -> String {
+    let mut block = None;
+    let mut kept = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match (line.trim_end(), block) {
+            ("{sqlite:", _) => block = Some(Backend::Sqlite),
+            ("{postgres:", _) => block = Some(Backend::Postgres),
+            ("}", Some(_)) => block = None,
+            _ if block.is_none_or(|block| block == backend) => kept.push_str(line),
+            _ => {}
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_database_gets_its_own_statements() {
+        let text = "A {int};\n{sqlite:\nB;\n}\n{postgres:\nC {strict};\n}\nD;";
+        assert_eq!(words(text, Backend::Sqlite), "A INTEGER;\nB;\nD;");
+        assert_eq!(words(text, Backend::Postgres), "A BIGINT;\nC ;\nD;");
+    }
 }

@@ -1,5 +1,6 @@
 //! Reading: an organisation as it is now, or all of them at one moment.
 
+use crate::connect::Backend;
 use crate::error::StoreError;
 use crate::records::{OrganisationRecord, PolicyVersion};
 use crate::rows;
@@ -61,6 +62,10 @@ impl<'s> Reads<'s> {
 
     pub(crate) fn organisation(&self) -> &str {
         &self.organisation
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        self.store.inner.backend
     }
 
     pub(crate) async fn connection(&self) -> Result<PoolConnection<Any>, StoreError> {

@@ -1,5 +1,11 @@
 //! What is kept, as values: one structure per table.
 
+mod definition;
+mod webhook;
+
+pub use definition::{Candidate, Definition, DefinitionState};
+pub use webhook::{Template, Webhook};
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -108,6 +114,9 @@ pub struct Grant {
     pub expires: Option<i64>,
     /// When it was revoked.
     pub revoked: Option<i64>,
+    /// Who got its token: the identity of a member or an API token, or what else stands in change records. `None` for
+    /// grants that are older than this field.
+    pub minted_by: Option<String>,
 }
 
 /// The token that a rotation replaced.

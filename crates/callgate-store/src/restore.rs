@@ -43,7 +43,17 @@ impl Store {
         store.migrate(head.schema).await?;
         store.fill(head.schema, &mut lines, progress).await?;
         store.migrate(KNOWN).await?;
+        store.end_answers().await?;
         Ok(store)
+    }
+
+    /// A yes of before may have been used since: nobody can tell, so nobody may use it. Who asks again is asked about.
+    async fn end_answers(&self) -> Result<(), StoreError> {
+        self.written(async |write| {
+            let sql = "UPDATE approvals SET state = 'expired', digests = '{}' WHERE state = 'approved'";
+            Ok(sqlx::query(sql).execute(&mut *write.transaction).await.map(drop)?)
+        })
+        .await
     }
 
     async fn fill<R: AsyncBufRead + Unpin + Send>(
@@ -55,7 +65,7 @@ impl Store {
         let mut write = self.write().await?;
         // Nobody else restores or migrates meanwhile.
         let found = lock(&mut write.transaction, self.inner.backend).await?;
-        if !is_empty(&mut write.transaction).await? {
+        if !is_empty(&mut write.transaction, found).await? {
             return Err(backup("the database is not empty; give a new one"));
         }
         if found != schema {
@@ -119,8 +129,8 @@ impl<R: AsyncBufRead + Unpin + Send> Lines<'_, R> {
             }
             return Ok(None);
         }
-        let table = TABLES.iter().find(|(table, _)| *table == name);
-        let (Some((table, _)), Value::Object(values)) = (table, value) else {
+        let table = TABLES.iter().find(|(table, _, _)| *table == name);
+        let (Some((table, _, _)), Value::Object(values)) = (table, value) else {
             return Err(self.wrong("it is no row of a table"));
         };
         Ok(Some((table, values)))
@@ -149,8 +159,9 @@ fn backup(why: impl Into<String>) -> StoreError {
     StoreError::Backup { why: why.into() }
 }
 
-async fn is_empty(connection: &mut AnyConnection) -> Result<bool, StoreError> {
-    for (table, _) in TABLES {
+/// Whether the tables that a schema has are empty.
+async fn is_empty(connection: &mut AnyConnection, schema: i64) -> Result<bool, StoreError> {
+    for (table, _, _) in TABLES.iter().filter(|(_, _, since)| *since <= schema) {
         let sql = AssertSqlSafe(format!("SELECT 1 FROM {table} LIMIT 1"));
         if sqlx::query(sql).fetch_optional(&mut *connection).await?.is_some() {
             return Ok(false);

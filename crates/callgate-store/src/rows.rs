@@ -1,6 +1,7 @@
 //! Reading and writing the rows of one organisation: one statement each, over any table.
 
 use crate::error::StoreError;
+use crate::groups;
 use crate::records::PolicyVersion;
 use crate::store::{Page, Record, Stored};
 use crate::table::{Statement, Table, Values};
@@ -79,6 +80,9 @@ pub(crate) async fn changed_since<R: Record>(
     organisation: &str,
     generation: Option<i64>,
 ) -> Result<Vec<Stored<R>>, StoreError> {
+    if generation.is_none() && R::MANY {
+        return groups::all(connection, organisation).await;
+    }
     let condition = if generation.is_some() { "changed > $2" } else { "removed IS NULL" };
     let sql = select::<R>(&format!("organisation = $1 AND {condition}"));
     let mut statement = sqlx::query(AssertSqlSafe(sql)).bind(organisation);

@@ -12,7 +12,7 @@ use sqlx::{AnyPool, PgPool};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// How long a change waits for its turn in this process.
 const TURN: Duration = Duration::from_secs(20);
@@ -76,6 +76,8 @@ pub(crate) struct Inner {
     /// Whose turn it is to write: changes of this process wait here, in order, and hold no connection meanwhile, so that
     /// reading goes on.
     turns: Arc<Semaphore>,
+    /// Something was announced.
+    pub(crate) news: Arc<Notify>,
 }
 
 impl Store {
@@ -93,7 +95,7 @@ impl Store {
         let listener = address.listener()?;
         let pool = address.connect().await?;
         let turns = Arc::new(Semaphore::new(address.backend.writers()));
-        let inner = Inner { pool, backend: address.backend, listener, turns };
+        let inner = Inner { pool, backend: address.backend, listener, turns, news: Arc::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -171,7 +173,7 @@ impl Store {
         let turn = turn.map_err(|_| StoreError::failed("other changes did not end in time"))?;
         let turn = turn.map_err(|_| StoreError::failed("it is closed"))?;
         let transaction = async { Ok(self.inner.pool.begin_with(self.inner.backend.begin_write()).await?) };
-        Ok(Write::new(in_time(transaction).await?, turn))
+        Ok(Write::new(in_time(transaction).await?, turn, Arc::clone(&self.inner.news)))
     }
 }
 
@@ -205,3 +207,4 @@ macro_rules! record {
     }
 }
 record!(Server "server", Policy "policy", PolicyVersion "version", Grant "grant", Member "member", Credential "credential");
+record!(Webhook "webhook", Definition "definition");

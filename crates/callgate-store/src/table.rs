@@ -1,10 +1,13 @@
 //! How records are rows: what each table is called, and which column holds what.
 
+mod definition;
+mod webhook;
+
+use crate::cell::{Cell, Source};
 use crate::error::StoreError;
 use crate::records::{Credential, CredentialKind, Grant, Member, Origin, Policy, PolicyVersion, PreviousToken, Server};
 use sqlx::any::{Any, AnyArguments, AnyRow};
 use sqlx::query::Query;
-use sqlx::{Decode, Row, Type};
 use std::collections::BTreeMap;
 
 /// A statement that takes values.
@@ -28,6 +31,8 @@ pub trait Table: Sized {
     const LIVE: &'static str = "";
     /// Whether the identity is the parent's and a number, which orders the newest first. Such records never change.
     const NUMBERED: bool = false;
+    /// Whether there are so many that all of them are read in groups. Such records hold no bytes.
+    const MANY: bool = false;
 
     /// The name, for messages.
     fn name(&self) -> String;
@@ -41,14 +46,19 @@ pub trait Table: Sized {
 
 /// The values of a row, from left to right.
 pub struct Values<'r> {
-    row: &'r AnyRow,
+    source: Source<'r>,
     table: &'static str,
     at: usize,
 }
 
 impl<'r> Values<'r> {
     pub(crate) fn new(row: &'r AnyRow, table: &'static str) -> Self {
-        Self { row, table, at: 0 }
+        Self { source: Source::Row(row), table, at: 0 }
+    }
+
+    /// The values of a row that came as a JSON array.
+    pub(crate) fn of_array(array: &'r [serde_json::Value], table: &'static str) -> Self {
+        Self { source: Source::Array(array), table, at: 0 }
     }
 
     /// The values behind these.
@@ -56,25 +66,31 @@ impl<'r> Values<'r> {
         Self { at: self.at + values, ..self }
     }
 
-    pub(crate) fn next<T: Decode<'r, Any> + Type<Any>>(&mut self) -> Result<T, StoreError> {
+    pub(crate) fn next<T: Cell<'r>>(&mut self) -> Result<T, StoreError> {
         let at = self.at;
         self.at += 1;
-        self.row.try_get(at).map_err(|_| self.broken("has another type"))
+        T::of(self.source, at).ok_or_else(|| self.broken("has another type"))
     }
 
-    fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, StoreError> {
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, StoreError> {
         let text: &str = self.next()?;
         serde_json::from_str(text).map_err(|_| self.broken("is not the JSON that it has to be"))
     }
 
-    fn word<T: Clone>(&mut self, words: &[(&'static str, T)]) -> Result<T, StoreError> {
+    fn some_json<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>, StoreError> {
+        let text: Option<String> = self.next()?;
+        let read = text.map(|text| serde_json::from_str(&text));
+        read.transpose().map_err(|_| self.broken("is not the JSON that it has to be"))
+    }
+
+    pub(crate) fn word<T: Clone>(&mut self, words: &[(&'static str, T)]) -> Result<T, StoreError> {
         let text: &str = self.next()?;
         let found = words.iter().find(|(word, _)| *word == text);
         found.map(|(_, value)| value.clone()).ok_or_else(|| self.broken("holds an unknown word"))
     }
 
     /// What is wrong with the value that was read last.
-    fn broken(&self, what: &str) -> StoreError {
+    pub(crate) fn broken(&self, what: &str) -> StoreError {
         StoreError::Broken { table: self.table, why: format!("its value {} {what}", self.at) }
     }
 }
@@ -209,10 +225,12 @@ impl Table for Grant {
         "created",
         "expires",
         "revoked",
+        "minted_by",
     ];
     const PARENT: Option<&'static str> = Some("server");
     const NAME: &'static str = "label";
     const LIVE: &'static str = " AND revoked IS NULL";
+    const MANY: bool = true;
 
     fn name(&self) -> String {
         self.label.clone()
@@ -228,7 +246,7 @@ impl Table for Grant {
         let statement = statement.bind(self.policy.clone()).bind(json(&self.tags)).bind(self.token.clone());
         let statement = statement.bind(previous.map(|previous| previous.token.clone()));
         let statement = statement.bind(previous.map(|previous| previous.until)).bind(word(&self.origin, &ORIGINS));
-        statement.bind(self.created).bind(self.expires).bind(self.revoked)
+        statement.bind(self.created).bind(self.expires).bind(self.revoked).bind(self.minted_by.clone())
     }
 
     fn read(values: &mut Values<'_>) -> Result<Self, StoreError> {
@@ -248,6 +266,7 @@ impl Table for Grant {
             created: values.next()?,
             expires: values.next()?,
             revoked: values.next()?,
+            minted_by: values.next()?,
         })
     }
 }

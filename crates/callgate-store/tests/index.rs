@@ -87,6 +87,7 @@ async fn filled(store: &Store, count: i64) -> Vec<DecisionRow> {
             created: 1,
             expires: None,
             revoked: None,
+            minted_by: None,
         };
         change.insert(&grant).await.unwrap();
     }

@@ -1,10 +1,11 @@
 //! Backups: the same from either database into either, of one moment, whole or refused.
 
-use crate::place::{Place, credential, grant, member, policy, server, version};
-use callgate_store::{CredentialKind, Grant, Policy, Server, Store, StoreError};
+use crate::approvals::{question, told, yes};
+use crate::place::{Place, credential, definition, grant, member, policy, server, version, webhook};
+use callgate_store::{ApprovalState, CredentialKind, Grant, Policy, Server, Store, StoreError};
 
 /// What a backup holds.
-pub const TABLES: [&str; 10] = [
+pub const TABLES: [&str; 13] = [
     "organisations",
     "meta",
     "servers",
@@ -12,8 +13,11 @@ pub const TABLES: [&str; 10] = [
     "policy_versions",
     "grants",
     "grant_use",
+    "definitions",
     "members",
     "credentials",
+    "webhooks",
+    "approvals",
     "outbox",
 ];
 
@@ -38,10 +42,13 @@ async fn furnished(place: &Place) -> Store {
         change.insert(&attached).await.unwrap();
         change.insert(&grant(&own("g_2"), "s2", "bob")).await.unwrap();
         change.insert(&member("m_1", "ada")).await.unwrap();
+        change.insert(&webhook("w_1", "chat")).await.unwrap();
+        change.insert(&definition("s1", "exec")).await.unwrap();
         let session = credential(&own("c_1"), CredentialKind::Session, Some("m_1"));
         change.insert(&session).await.unwrap();
         change.record(r#"{"what":"server add"}"#.to_owned()).await.unwrap();
         change.commit().await.unwrap();
+        store.ask(&question(&own("a_1"), "g_1"), &told(organisation), 20).await.unwrap();
         let mut change = store.begin(organisation).await.unwrap();
         change.remove::<Server>("s2", 70).await.unwrap();
         change.commit().await.unwrap();
@@ -181,6 +188,21 @@ pub async fn only_an_empty_database_is_restored_into(place: Place) {
     let (first, second) = tokio::join!(restore(&target, &good), restore(&target, &good));
     assert_ne!(first.is_ok(), second.is_ok());
     assert_eq!(dump(&target.open().await).await, good);
+}
+
+pub async fn a_yes_of_before_is_good_for_nothing(place: Place) {
+    let store = furnished(&place).await;
+    let mut change = store.begin("acme").await.unwrap();
+    assert!(change.answer_approval(&yes("a_1_acme", 500)).await.unwrap());
+    change.commit().await.unwrap();
+    let restored = restore(&place.another(), &dump(&store).await).await.unwrap();
+    let state = async |organisation: &str| {
+        let id = format!("a_1_{organisation}");
+        restored.reads(organisation).approval(&id).await.unwrap().unwrap().state
+    };
+    // It may have been used since, elsewhere.
+    assert_eq!(state("acme").await, ApprovalState::Expired);
+    assert_eq!(state("other").await, ApprovalState::Pending);
 }
 
 /// A backup that schema 1 made: every later version reads it.

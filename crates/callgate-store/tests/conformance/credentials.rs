@@ -31,19 +31,30 @@ pub async fn one_of_many_takes_a_link(place: Place) {
     let link = credential("c_1", CredentialKind::Link, Some("m_1"));
     let session = credential("c_2", CredentialKind::Session, Some("m_1"));
     let store = with(&place, &[link.clone(), session]).await;
-    assert!(store.take_link("hash of c_2").await.unwrap().is_none(), "no link");
+    let mut change = store.begin("acme").await.unwrap();
+    assert!(!change.take_link("hash of c_2").await.unwrap(), "no link");
+    assert!(change.take_link("hash of c_1").await.unwrap());
+    drop(change);
+    let mut change = store.begin("other").await.unwrap();
+    assert!(!change.take_link("hash of c_1").await.unwrap(), "of another organisation");
+    drop(change);
+    assert!(store.credential("hash of c_1").await.unwrap().is_some(), "it goes with the change, or not at all");
     let tasks: Vec<_> = (0..20)
         .map(|_| {
             let store = store.clone();
-            tokio::spawn(async move { store.take_link("hash of c_1").await.unwrap() })
+            tokio::spawn(async move {
+                let mut change = store.begin("acme").await.unwrap();
+                let taken = change.take_link("hash of c_1").await.unwrap();
+                change.commit().await.unwrap();
+                taken
+            })
         })
         .collect();
-    let mut taken = Vec::new();
+    let mut taken = 0;
     for task in tasks {
-        taken.extend(task.await.unwrap());
+        taken += u32::from(task.await.unwrap());
     }
-    assert_eq!(taken.len(), 1);
-    assert!(taken[0].0 == "acme" && taken[0].1.record == link);
+    assert_eq!(taken, 1);
     assert!(store.credential("hash of c_1").await.unwrap().is_none());
     assert!(store.credential("hash of c_2").await.unwrap().is_some());
 }

@@ -12,6 +12,30 @@ pub async fn values_of_the_instance_are_kept(place: Place) {
     assert_eq!(store.meta("other").await.unwrap(), None);
 }
 
+pub async fn a_value_is_replaced_only_where_it_still_stands(place: Place) {
+    let store = place.store().await;
+    for (before, value, expected) in [
+        (Some(&b"a"[..]), b"x", false),
+        (None, b"a", true),
+        (None, b"x", false),
+        (Some(&b"b"[..]), b"x", false),
+        (Some(&b"a"[..]), b"b", true),
+    ] {
+        assert_eq!(store.replace_meta("key", before, value).await.unwrap(), expected, "{before:?} {value:?}");
+    }
+    let tasks: Vec<_> = (0..20_u8)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move { store.replace_meta("key", Some(b"b"), &[number]).await.unwrap() })
+        })
+        .collect();
+    let mut replaced = 0;
+    for task in tasks {
+        replaced += u32::from(task.await.unwrap());
+    }
+    assert_eq!(replaced, 1);
+}
+
 pub async fn answers_are_remembered_once(place: Place) {
     const DAY: i64 = 24 * 60 * 60 * 1000;
     let store = place.store().await;

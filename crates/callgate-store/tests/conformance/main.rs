@@ -9,9 +9,12 @@
     reason = "tests stop at the first surprise"
 )]
 
+mod approvals;
 mod backup;
+mod catalogue;
 mod changes;
 mod credentials;
+mod events;
 mod instance;
 mod objects;
 mod place;
@@ -47,7 +50,9 @@ on_both! {
         a_removed_policy_leaves_its_grants_without
         a_removed_member_loses_its_credentials
         changes_since_a_generation_include_removals
+        all_of_many_grants_are_found
         organisations_never_see_each_other
+        forgotten_definitions_can_be_pinned_again
         references_stay_within_a_server_and_an_organisation
         a_view_sees_one_moment;
     changes:
@@ -64,10 +69,27 @@ on_both! {
         one_of_many_takes_a_link
         use_is_noted_without_a_change
         what_ended_is_purged;
+    approvals:
+        a_question_comes_back_as_it_was_and_is_asked_once
+        questions_of_a_grant_are_counted_however_many_ask_at_once
+        the_first_of_many_answers_counts
+        a_yes_counts_once_the_journal_has_it_and_once
+        a_yes_that_was_given_back_is_good_again
+        what_is_over_is_good_for_nothing
+        yeses_that_stay_are_found_by_what_is_alike
+        questions_are_listed_by_pages_and_for_their_own
+        arguments_are_sealed_anew_only_while_they_are_there;
     instance:
         values_of_the_instance_are_kept
+        a_value_is_replaced_only_where_it_still_stands
         answers_are_remembered_once
         the_last_use_of_grants_stays;
+    events:
+        events_go_with_their_change
+        everyone_is_told_what_it_wants
+        deliveries_come_in_order
+        one_process_of_many_delivers
+        what_is_off_or_gone_is_not_told;
     schema:
         many_open_an_empty_database_at_once
         a_newer_schema_is_refused
@@ -79,5 +101,13 @@ on_both! {
         a_backup_is_of_one_moment
         what_is_no_backup_is_refused
         only_an_empty_database_is_restored_into
+        a_yes_of_before_is_good_for_nothing
         old_backups_can_be_restored;
+    catalogue:
+        words_find_names_before_texts
+        filters_and_parts_go_together
+        each_organisation_sees_its_own
+        what_is_written_again_replaces_what_was
+        a_dropped_edit_never_was
+        the_feed_is_newest_first_and_sources_remember_their_place;
 }

@@ -1,8 +1,9 @@
 //! Records: written, found, listed, removed.
 
-use crate::place::{Place, credential, grant, member, policy, server, version};
+use crate::place::{Place, credential, definition, grant, member, policy, server, version, webhook};
 use callgate_store::{
-    Credential, CredentialKind, Grant, Member, Page, Policy, PolicyVersion, Record, Server, Store, StoreError, Stored,
+    Candidate, Credential, CredentialKind, Definition, DefinitionState, Grant, Member, Page, Policy, PolicyVersion,
+    Record, Server, Store, StoreError, Stored, Template, Webhook,
 };
 
 fn page(limit: u32) -> Page {
@@ -54,6 +55,27 @@ pub async fn every_record_comes_back_as_it_was(place: Place) {
     comes_back(&store, "p_1", &made, &Policy { current: 1, ..made.clone() }).await;
     let made = policy("p_2", None, "baseline");
     comes_back(&store, "p_2", &made, &Policy { name: "renamed".to_owned(), ..made.clone() }).await;
+    let made = webhook("w_1", "chat");
+    let edited = Webhook {
+        template: Template::Slack,
+        kinds: vec!["approval.asked".to_owned()],
+        servers: vec!["s1".to_owned(), "s2".to_owned()],
+        include_arguments: false,
+        disabled: Some(11),
+        ..made.clone()
+    };
+    comes_back(&store, "w_1", &made, &edited).await;
+    let made = definition("s1", "a/b");
+    let candidate = Candidate { definition: "{}".to_owned(), fingerprint: "sha256:1".to_owned() };
+    let edited = Definition {
+        state: DefinitionState::Pinned,
+        candidate: Some(candidate),
+        approved_by: Some("member:ada".to_owned()),
+        category: Some("read".to_owned()),
+        labels: Some(vec!["egress".to_owned()]),
+        ..made.clone()
+    };
+    comes_back(&store, "s1/a/b", &made, &edited).await;
     for number in [1, 3] {
         let made = version("p_1", number);
         comes_back(&store, &format!("p_1/{number}"), &made, &made).await;
@@ -293,6 +315,25 @@ pub async fn changes_since_a_generation_include_removals(place: Place) {
     }
 }
 
+pub async fn all_of_many_grants_are_found(place: Place) {
+    let store = place.store().await;
+    let mut change = store.begin("acme").await.unwrap();
+    change.insert(&server("s1", "kernel")).await.unwrap();
+    // More than two groups, and the last one full.
+    let grants: Vec<Grant> = (0..3_000).map(|at| grant(&format!("g_{at:04}"), "s1", &format!("label {at}"))).collect();
+    for one in &grants {
+        change.insert(one).await.unwrap();
+    }
+    change.commit().await.unwrap();
+    let mut change = store.begin("acme").await.unwrap();
+    change.remove::<Grant>("g_0999", 60).await.unwrap();
+    change.commit().await.unwrap();
+    let found: Vec<Stored<Grant>> = store.reads("acme").changed_since(None).await.unwrap();
+    let found: Vec<&Grant> = found.iter().map(|stored| &stored.record).collect();
+    let expected: Vec<&Grant> = grants.iter().filter(|grant| grant.id != "g_0999").collect();
+    assert!(found == expected, "{} of {}", found.len(), expected.len());
+}
+
 pub async fn organisations_never_see_each_other(place: Place) {
     let store = furnished(&place).await;
     async fn nothing<R: Record>(store: &Store, parent: Option<&str>, id: &str, name: &str) {
@@ -362,4 +403,33 @@ pub async fn a_view_sees_one_moment(place: Place) {
     assert_eq!(view.organisations().await.unwrap(), before);
     drop(view);
     assert_eq!(store.view().await.unwrap().changed_since::<Grant>("acme", None).await.unwrap().len(), 1);
+}
+
+pub async fn forgotten_definitions_can_be_pinned_again(place: Place) {
+    let store = furnished(&place).await;
+    let mut change = store.begin("acme").await.unwrap();
+    for (server, tool) in [("s1", "one"), ("s1", "two"), ("s2", "one")] {
+        change.put_definition(&definition(server, tool)).await.unwrap();
+    }
+    change.commit().await.unwrap();
+    let mut change = store.begin("acme").await.unwrap();
+    change.remove::<Definition>("s1/one", 50).await.unwrap();
+    change.commit().await.unwrap();
+    let seen = store.reads("acme").generation().await.unwrap();
+    let again = Definition { fingerprint: "sha256:2".to_owned(), ..definition("s1", "one") };
+    let mut change = store.begin("acme").await.unwrap();
+    assert!(change.get::<Definition>("s1/one").await.unwrap().is_none());
+    change.put_definition(&again).await.unwrap();
+    change.commit().await.unwrap();
+    let reads = store.reads("acme");
+    let changed = reads.changed_since::<Definition>(Some(seen)).await.unwrap();
+    assert_eq!(changed, [Stored { record: again, changed: seen + 1, removed: None }]);
+    let of_one = Page { parent: Some("s1".to_owned()), limit: 9, ..Page::default() };
+    let listed = reads.list::<Definition>(&of_one).await.unwrap();
+    assert_eq!(listed.iter().map(|stored| stored.record.tool.as_str()).collect::<Vec<_>>(), ["one", "two"]);
+    let mut change = store.begin("acme").await.unwrap();
+    change.forget_definitions("s1").await.unwrap();
+    change.commit().await.unwrap();
+    let left = reads.changed_since::<Definition>(None).await.unwrap();
+    assert_eq!(left.iter().map(|stored| stored.record.id.as_str()).collect::<Vec<_>>(), ["s2/one"]);
 }

@@ -1,7 +1,8 @@
 //! A fresh database of one kind, and records to put into it.
 
 use callgate_store::{
-    Credential, CredentialKind, Grant, Member, Origin, Policy, PolicyVersion, PreviousToken, Role, Roles, Server, Store,
+    Credential, CredentialKind, Definition, DefinitionState, Grant, Member, Origin, Policy, PolicyVersion,
+    PreviousToken, Role, Roles, Server, Store, Template, Webhook,
 };
 use std::collections::BTreeMap;
 use tempfile::TempDir;
@@ -108,6 +109,7 @@ pub fn grant(id: &str, server: &str, label: &str) -> Grant {
         created: 6,
         expires: Some(i64::MAX),
         revoked: None,
+        minted_by: None,
     }
 }
 
@@ -126,6 +128,23 @@ pub fn member(id: &str, login: &str) -> Member {
     }
 }
 
+pub fn webhook(id: &str, name: &str) -> Webhook {
+    Webhook {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        origin: "https://hooks.example".to_owned(),
+        digest: "0123".to_owned(),
+        sealed: vec![0, 255, 2],
+        key_version: 4,
+        template: Template::Teams,
+        kinds: Vec::new(),
+        servers: Vec::new(),
+        include_arguments: true,
+        created: 10,
+        disabled: None,
+    }
+}
+
 pub fn credential(id: &str, kind: CredentialKind, member: Option<&str>) -> Credential {
     Credential {
         id: id.to_owned(),
@@ -139,5 +158,21 @@ pub fn credential(id: &str, kind: CredentialKind, member: Option<&str>) -> Crede
         created: 9,
         expires: Some(1_000),
         used: None,
+    }
+}
+
+pub fn definition(server: &str, tool: &str) -> Definition {
+    Definition {
+        id: Definition::id_of(server, tool),
+        server: server.to_owned(),
+        tool: tool.to_owned(),
+        definition: format!(r#"{{"name":"{tool}","description":"\\u0000 ☃"}}"#),
+        fingerprint: "sha256:0".to_owned(),
+        state: DefinitionState::Pending,
+        candidate: None,
+        first_seen: 10,
+        approved_by: None,
+        category: None,
+        labels: None,
     }
 }
