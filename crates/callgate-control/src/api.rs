@@ -8,14 +8,18 @@
 
 mod answer;
 mod apply;
+mod approval_page;
+mod approvals;
 #[cfg(test)]
 mod asking;
 mod authenticate;
 mod backup;
 mod baseline;
 mod body;
+mod catalogue;
 mod condition;
 mod csrf;
+mod definitions;
 mod gate;
 mod grants;
 mod headers;
@@ -33,6 +37,7 @@ mod sessions;
 mod sign_in;
 mod tokens;
 mod via;
+mod webhooks;
 
 pub use via::Via;
 
@@ -112,6 +117,7 @@ pub fn router(control: Control) -> axum::Router {
     routes
         .layer(from_fn_with_state(state.clone(), gate::pass))
         .merge(sign_in::routes())
+        .merge(approval_page::routes())
         .fallback(|| async { problem::Problem::no_route() })
         .layer(from_fn(headers::pass))
         .with_state(state)
@@ -129,16 +135,20 @@ fn all_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(openapi::get_document))
         .merge(sessions::routes())
         .merge(servers::routes())
+        .merge(definitions::routes())
         .merge(instance::routes())
         .merge(backup::routes())
         .merge(policies::routes())
         .merge(baseline::routes())
         .merge(grants::routes())
         .merge(apply::routes())
+        .merge(catalogue::routes())
         .merge(members::routes())
         .merge(tokens::routes())
         .merge(organisations::routes())
-        .merge(records::routes());
+        .merge(webhooks::routes())
+        .merge(records::routes())
+        .merge(approvals::routes());
     OpenApiRouter::with_openapi(openapi::empty()).nest(BASE, routes)
 }
 

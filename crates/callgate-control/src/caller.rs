@@ -62,6 +62,10 @@ pub enum Who {
     Configuration,
     /// A program of the same user on the local socket, without a credential.
     Local,
+    /// The gateway, by itself.
+    Gateway,
+    /// The user behind a grant, through its client: the label of the grant.
+    Grant(String),
 }
 
 /// Somebody who asks: an organisation, and roles in it.
@@ -178,13 +182,23 @@ impl Cleared<'_> {
 }
 
 impl Who {
-    /// Its word in records: `member:ada@example.com`, `token:ci`, `configuration file`, `local`.
+    /// Its word in records: `member:ada@example.com`, `token:ci`, `configuration file`, `local`, `gateway`.
     pub fn word(&self) -> String {
         match self {
             Self::Member { login, .. } => format!("member:{login}"),
             Self::Token { label, .. } => format!("token:{label}"),
             Self::Configuration => "configuration file".to_owned(),
             Self::Local => "local".to_owned(),
+            Self::Gateway => "gateway".to_owned(),
+            Self::Grant(label) => format!("grant:{label}"),
+        }
+    }
+
+    /// Its identity, for a record that has to know it again: the member's or the token's, else its word.
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Member { id, .. } | Self::Token { id, .. } => id.clone(),
+            other => other.word(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One change: records and the journal's copy in one transaction, then the journal, then the published configuration.
 
-use crate::caller::Cleared;
+use crate::caller::{Cleared, Who};
 use crate::control::Control;
 use crate::error::{Error, Kind};
 use callgate_store::Change;
@@ -12,7 +12,7 @@ pub(crate) struct Editing<'c> {
     /// Reads and writes within the change.
     pub(crate) change: Change<'c>,
     organisation: String,
-    who: String,
+    who: Who,
     at: i64,
     position: u64,
 }
@@ -41,7 +41,7 @@ impl Control {
     /// The same in any organisation, for what is of the whole instance.
     pub(crate) async fn edit_in(&self, cleared: &Cleared<'_>, organisation: &str) -> Result<Editing<'_>, Error> {
         let change = self.inner.store.begin(organisation).await?;
-        let who = cleared.caller().who().word();
+        let who = cleared.caller().who().clone();
         Ok(Editing { change, organisation: organisation.to_owned(), who, at: self.now(), position: 0 })
     }
 }
@@ -58,8 +58,13 @@ impl Editing<'_> {
     }
 
     /// Who changes it, as the journal has it.
-    pub(crate) fn who(&self) -> &str {
-        &self.who
+    pub(crate) fn who(&self) -> String {
+        self.who.word()
+    }
+
+    /// Who changes it, for a record that has to know it again.
+    pub(crate) fn identity(&self) -> String {
+        self.who.identity()
     }
 
     /// The moment of the change, milliseconds since the Unix epoch.
@@ -78,7 +83,7 @@ impl Editing<'_> {
         let Step { what, object, before, after } = step;
         let body = serde_json::json!({
             "organisation": self.organisation, "generation": self.change.generation(), "position": self.position,
-            "at": self.at, "who": self.who, "what": what, "object": object, "before": before, "after": after,
+            "at": self.at, "who": self.who.word(), "what": what, "object": object, "before": before, "after": after,
         });
         self.position += 1;
         Ok(self.change.record(body.to_string()).await?)

@@ -1,8 +1,8 @@
 //! What is configured at one moment, for the data plane: immutable, published as a whole.
 
 use crate::target::Target;
-use callgate_policy::Policy;
-use std::collections::BTreeMap;
+use callgate_policy::{Category, Label, Policy};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Everything that is configured at one moment, over all organisations.
@@ -12,6 +12,64 @@ pub struct Configuration {
     pub servers: Vec<Arc<PublishedServer>>,
     /// The grants that are neither revoked nor removed.
     pub grants: Vec<Arc<PublishedGrant>>,
+    /// What the tools of the servers are pinned as, by the servers' identities.
+    pub definitions: HashMap<Arc<str>, Arc<PublishedDefinitions>>,
+}
+
+/// What the tools of one server are pinned as.
+#[derive(Clone, Debug, Default)]
+pub struct PublishedDefinitions {
+    /// By the tools' names.
+    pub by_tool: HashMap<Arc<str>, Arc<PublishedDefinition>>,
+    /// The length of all definitions together, in bytes.
+    pub(crate) bytes: usize,
+}
+
+/// What one tool is pinned as, or would be.
+#[derive(Debug, PartialEq)]
+pub struct PublishedDefinition {
+    /// The tool's name.
+    pub tool: Arc<str>,
+    /// The definition, the JSON text as the server listed it.
+    pub definition: String,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Whether nobody has approved it yet, which somebody has to.
+    pub is_pending: bool,
+    /// The fingerprint of what the server lists now, where that is something else.
+    pub candidate: Option<String>,
+    /// The category that a person set.
+    pub category: Option<Category>,
+    /// The labels that a person set.
+    pub labels: Option<Vec<Label>>,
+    /// The length of definition and candidate together, in bytes.
+    pub(crate) bytes: usize,
+}
+
+impl PublishedDefinition {
+    /// Whether a person has to look at it before it is called.
+    pub fn is_quarantined(&self) -> bool {
+        self.is_pending || self.candidate.is_some()
+    }
+
+    /// The fingerprint of what the server listed last.
+    pub fn listed(&self) -> &str {
+        self.candidate.as_deref().unwrap_or(&self.fingerprint)
+    }
+}
+
+impl PublishedDefinitions {
+    /// Takes one in, in place of the one before.
+    pub(crate) fn put(&mut self, definition: PublishedDefinition) {
+        self.bytes += definition.bytes;
+        let before = self.by_tool.insert(Arc::clone(&definition.tool), Arc::new(definition));
+        self.bytes -= before.map_or(0, |before| before.bytes);
+    }
+
+    /// Forgets one.
+    pub(crate) fn forget(&mut self, tool: &str) {
+        self.bytes -= self.by_tool.remove(tool).map_or(0, |before| before.bytes);
+    }
 }
 
 /// A server, with its secrets.

@@ -1,15 +1,19 @@
 //! The control plane of one process: what its services share.
 
+use crate::approvals::{self, Desk};
 use crate::caller::Cleared;
 use crate::configuration::Configuration;
+use crate::definitions::Seeing;
 use crate::error::Error;
 use crate::publish::Publisher;
 use crate::secret::TokenKey;
 use crate::target::Target;
 use crate::vault::Vault;
+use crate::webhooks::Outgoing;
 use callgate_store::{Reads, Store};
 use futures_util::future::BoxFuture;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
@@ -43,6 +47,8 @@ pub struct Parts {
     pub changes: Arc<dyn ChangeLog>,
     /// Asks servers for their tools.
     pub upstreams: Arc<dyn Upstreams>,
+    /// Sends messages to webhooks.
+    pub outgoing: Arc<dyn Outgoing>,
     /// What tokens are hashed with.
     pub tokens: TokenKey,
     /// What secrets are sealed with.
@@ -61,6 +67,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) changes: Arc<dyn ChangeLog>,
     pub(crate) upstreams: Arc<dyn Upstreams>,
+    pub(crate) outgoing: Arc<dyn Outgoing>,
     pub(crate) tokens: TokenKey,
     pub(crate) vault: Vault,
     pub(crate) clock: fn() -> i64,
@@ -73,7 +80,14 @@ pub(crate) struct Inner {
     pub(crate) rotating: Mutex<()>,
     /// A place for each server that is asked for its tools: asking starts a process, where the server is one.
     pub(crate) asking: Semaphore,
+    /// Held by the one who pins what servers list.
+    pub(crate) seeing: Mutex<Seeing>,
+    /// Where those wait who asked a person.
+    pub(crate) desk: Arc<Desk>,
+    /// Where the store's connections live.
+    pub(crate) runtime: Handle,
     url: RwLock<String>,
+    attendant: std::sync::OnceLock<AbortHandle>,
     keeper: std::sync::OnceLock<AbortHandle>,
     /// The journal, for retention and export.
     pub(crate) journal: std::sync::OnceLock<Arc<callgate_journal::Journal>>,
@@ -83,7 +97,7 @@ impl Control {
     /// Opens the control plane: the keys are the right ones, what waits for the journal is recorded, then everything is
     /// published, and what changes in the store from now on is followed.
     pub async fn open(parts: Parts) -> Result<Self, Error> {
-        let Parts { store, changes, upstreams, tokens, vault, clock } = parts;
+        let Parts { store, changes, upstreams, outgoing, tokens, vault, clock } = parts;
         vault.prove(&store).await?;
         if !tokens.is_of(&store).await? {
             tracing::error!(
@@ -97,6 +111,7 @@ impl Control {
             store,
             changes,
             upstreams,
+            outgoing,
             tokens,
             vault,
             clock,
@@ -105,7 +120,11 @@ impl Control {
             retry: Arc::default(),
             rotating: Mutex::default(),
             asking: Semaphore::new(ASKED_AT_ONCE),
+            seeing: Mutex::default(),
+            desk: Arc::new(Desk::new()),
+            runtime: Handle::current(),
             url: RwLock::new(UNANNOUNCED.to_owned()),
+            attendant: std::sync::OnceLock::new(),
             keeper: std::sync::OnceLock::new(),
             journal: std::sync::OnceLock::new(),
         };
@@ -114,6 +133,8 @@ impl Control {
         let keeper = crate::publish::keep(Arc::downgrade(&control.inner), notifications);
         // It is empty: nobody else has this value yet.
         let _first = control.inner.keeper.set(tokio::spawn(keeper).abort_handle());
+        let attendant = approvals::attend(Arc::downgrade(&control.inner));
+        let _first = control.inner.attendant.set(tokio::spawn(attendant).abort_handle());
         Ok(control)
     }
 
@@ -129,8 +150,12 @@ impl Control {
 
     /// The URL that clients use for a server.
     pub fn endpoint(&self, server: &str) -> String {
-        let base = self.inner.url.read().unwrap_or_else(PoisonError::into_inner);
-        format!("{base}/mcp/{server}")
+        format!("{}/mcp/{server}", self.base())
+    }
+
+    /// Where the gateway serves, without a slash at the end.
+    pub(crate) fn base(&self) -> String {
+        self.inner.url.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The time, milliseconds since the Unix epoch.
@@ -146,8 +171,8 @@ impl Control {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(keeper) = self.keeper.get() {
-            keeper.abort();
+        for task in [&self.keeper, &self.attendant] {
+            task.get().map(AbortHandle::abort);
         }
     }
 }

@@ -121,6 +121,12 @@ pub fn test_failure(test: &TestResult) -> String {
     let expected = format!("{}{}", test.expected.as_str(), of_rule(test.expected_rule.as_deref().unwrap_or_default()));
     match &test.got {
         Err(why) => why.clone(),
+        // Outcome and rule may be right, and what is taken out of the result not.
+        Ok(_) if test.expected_redacts.as_ref().is_some_and(|expected| *expected != test.redacts) => {
+            let names = |names: &[Arc<str>]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+            let expected = test.expected_redacts.as_deref().map(names).unwrap_or_default();
+            format!("expected {expected} to be taken out, got {}", names(&test.redacts))
+        }
         Ok(got) => {
             let message = if got.message.is_empty() { String::new() } else { format!(" ({})", got.message) };
             format!("expected {expected}, got {}{}{message}", got.outcome.as_str(), of_rule(got.rule.as_str()))

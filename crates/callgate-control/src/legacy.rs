@@ -199,6 +199,7 @@ impl OldGrant {
             created: self.created,
             expires: self.expires,
             revoked: self.revoked,
+            minted_by: None,
         }
     }
 }

@@ -5,17 +5,21 @@
 //! caller      Caller + Permission + Scope → Cleared: the only way to the store
 //! servers, policies, grants, members, …   the services: read through Cleared, change through Control::change
 //! change      one transaction: records + outbox → commit → journal → published configuration
+//! approvals   questions to people, for the data plane and for those who answer
 //! publish     the store → Configuration, immutable, for the data plane
 //! ```
 
 pub mod api;
 pub mod apply;
+pub mod approvals;
 mod attempts;
 pub mod backup;
 pub mod caller;
+pub mod catalogue;
 mod change;
 pub mod configuration;
 pub mod control;
+pub mod definitions;
 pub mod document;
 pub mod error;
 pub mod export;
@@ -41,10 +45,14 @@ mod tokens;
 #[cfg(test)]
 mod trial;
 pub mod vault;
+mod visitor;
+pub mod webhooks;
 
 pub use backup::{Archives, Backups};
 pub use caller::{Caller, Cleared, Permission, Scope, Who};
-pub use configuration::{Configuration, PublishedGrant, PublishedPolicy, PublishedServer};
+pub use configuration::{
+    Configuration, PublishedDefinition, PublishedDefinitions, PublishedGrant, PublishedPolicy, PublishedServer,
+};
 pub use control::{ChangeLog, Control, Parts, Upstreams};
 pub use error::{Error, Kind};
 pub use members::Link;

@@ -13,6 +13,7 @@ pub use history::Compared;
 pub use publish::{Publication, Published};
 pub use rows::{PolicyRow, PolicyShown, VersionRow, VersionShown};
 
+pub(crate) use difference::unified;
 pub(crate) use read::{known, names, of_server};
 
 use crate::caller::{Caller, Cleared, Permission, Scope};

@@ -29,6 +29,9 @@ pub(crate) struct Publisher {
 /// How soon it is tried again, at first and at last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
+/// How soon one looks again whether a key that is missing is there.
+const LOCKED: Duration = Duration::from_secs(30);
+
 impl Control {
     /// Publishes what the store has now, once the journal has all of it: the next call sees it.
     pub async fn publish(&self) -> Result<(), Error> {
@@ -92,6 +95,7 @@ impl Publisher {
                     policies: view.changed_since(name, seen).await?,
                     versions: view.in_force(name, seen).await?,
                     grants: view.changed_since(name, seen).await?,
+                    definitions: view.changed_since(name, seen).await?,
                 };
                 changed.push((found, records));
             }
@@ -99,10 +103,17 @@ impl Publisher {
         drop(view);
         let sealed = changed.iter().flat_map(|(_, records)| &records.servers).map(|stored| &stored.record);
         let mut sealed = sealed.filter(|server| !server.sealed.is_empty());
-        if sealed.any(|server| !inner.vault.has(server.key_version))
+        let is_new = sealed.any(|server| !inner.vault.has(server.key_version));
+        if (is_new || self.is_locked())
             && let Err(error) = inner.vault.reload(&inner.store).await
         {
-            tracing::error!("{error}");
+            // What waits for its key was said when it began to.
+            if is_new {
+                tracing::error!("{error}");
+            }
+        }
+        for organisation in self.organisations.values_mut() {
+            self.unpublished |= organisation.unlock(&inner.vault);
         }
         for (found, records) in changed {
             let organisation = self.organisations.entry(found.name).or_insert_with_key(|name| Published::new(name));
@@ -113,6 +124,11 @@ impl Publisher {
         Ok(())
     }
 
+    /// Whether a server waits for the key of its credentials.
+    fn is_locked(&self) -> bool {
+        self.organisations.values().any(Published::is_locked)
+    }
+
     fn publish(&mut self, inner: &Inner) {
         if !self.unpublished {
             return;
@@ -120,7 +136,8 @@ impl Publisher {
         let organisations = self.organisations.values();
         let configuration = Configuration {
             servers: organisations.clone().flat_map(Published::servers).cloned().collect(),
-            grants: organisations.flat_map(Published::grants).cloned().collect(),
+            grants: organisations.clone().flat_map(Published::grants).cloned().collect(),
+            definitions: organisations.flat_map(Published::definitions).collect(),
         };
         inner.published.send_replace(Arc::new(configuration));
         self.unpublished = false;
@@ -131,22 +148,31 @@ impl Publisher {
 pub(crate) async fn keep(inner: Weak<Inner>, mut notifications: Notifications) {
     let Some(retry) = inner.upgrade().map(|inner| Arc::clone(&inner.retry)) else { return };
     let mut pause = None;
+    let mut is_locked = true;
     loop {
         match pause {
             Some(pause) => tokio::time::sleep(pause).await,
             None => tokio::select! {
                 _ = notifications.next() => {}
                 () = retry.notified() => {}
+                () = tokio::time::sleep(LOCKED), if is_locked => {}
             },
         }
         let Some(inner) = inner.upgrade() else { return };
-        pause = match (Control { inner }).publish().await {
-            Ok(()) => None,
+        let desk = Arc::clone(&inner.desk);
+        let control = Control { inner };
+        pause = match control.publish().await {
+            Ok(()) => {
+                // An answer may have been among what changed, or waited for the journal.
+                desk.ring();
+                None
+            }
             Err(error) => {
                 tracing::error!("what changed is not in force: {error}");
                 Some(pause.map_or(PAUSES.0, |pause| PAUSES.1.min(pause * 2)))
             }
         };
+        is_locked = control.inner.publisher.lock().await.is_locked();
     }
 }
 

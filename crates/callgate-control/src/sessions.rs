@@ -32,6 +32,14 @@ pub(crate) struct Session {
     pub(crate) expires: i64,
 }
 
+/// What lets a session begin.
+enum Proof<'p> {
+    /// The password was right: its hash, as it was then.
+    Password(Option<String>),
+    /// The hash of a one-time link.
+    Link(&'p str),
+}
+
 /// What somebody signs in with.
 pub(crate) enum SignIn {
     /// A password.
@@ -128,30 +136,30 @@ impl Control {
         let hash = member.as_ref().and_then(|member| member.password.clone());
         let right = passwords::verify(hash.clone(), password).await?;
         match member {
-            Some(member) if right => self.open_session(organisation, &member.id, "password", Some(hash)).await,
+            Some(member) if right => self.open_session(organisation, &member.id, Proof::Password(hash)).await,
             _ => Err(refused()),
         }
     }
 
     async fn with_link(&self, link: &Secret) -> Result<(Caller, Session), Error> {
         let hash = self.inner.tokens.hash(link.reveal());
-        let Some((organisation, stored)) = self.inner.store.take_link(&hash).await? else { return Err(refused()) };
+        let Some((organisation, stored)) = self.inner.store.credential(&hash).await? else { return Err(refused()) };
         let credential = stored.record;
         match &credential.member {
-            Some(member) if !ended(&credential, self.now()) => {
-                self.open_session(&organisation, member, "link", None).await
+            Some(member) if credential.kind == CredentialKind::Link && !ended(&credential, self.now()) => {
+                self.open_session(&organisation, member, Proof::Link(&hash)).await
             }
             _ => Err(refused()),
         }
     }
 
-    /// Begins a session, unless the member was shut out or got another password in this moment.
+    /// Begins a session, unless the member was shut out or got another password in this moment, or somebody else had the
+    /// link first. The link goes with the session: where there is none, it can be used again.
     async fn open_session(
         &self,
         organisation: &str,
         member: &str,
-        by: &'static str,
-        password: Option<Option<String>>,
+        proof: Proof<'_>,
     ) -> Result<(Caller, Session), Error> {
         let Some(stored) = self.inner.store.reads(organisation).get::<Member>(member).await? else {
             return Err(refused());
@@ -159,10 +167,14 @@ impl Control {
         let who = Who::Member { id: stored.record.id, login: stored.record.login };
         let mut edit = self.edit_own(organisation, who.clone()).await?;
         let member = edit.change.get::<Member>(member).await?.map(|stored| stored.record);
-        let same = |member: &Member| password.as_ref().is_none_or(|password| *password == member.password);
-        let Some(member) = member.filter(|member| member.disabled.is_none() && same(member)) else {
-            return Err(refused());
+        let Some(member) = member.filter(|member| member.disabled.is_none()) else { return Err(refused()) };
+        let (by, is_good) = match proof {
+            Proof::Password(hash) => ("password", hash == member.password),
+            Proof::Link(hash) => ("link", edit.change.take_link(hash).await?),
         };
+        if !is_good {
+            return Err(refused());
+        }
         let (secret, hash) = names::mint_token("cgs_", &self.inner.tokens)?;
         let now = self.now();
         let credential = credential(CredentialKind::Session, hash, &member.id, now, now + LONGEST)?;

@@ -35,6 +35,12 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub max_processes: Option<u32>,
+    /// When the definitions of its tools are pinned; `first_sight` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinning: Option<Pinning>,
+    /// What becomes of tools in lists that a person has to look at first; `hide` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
 }
 
 /// All settings of one server, chosen or not.
@@ -56,6 +62,30 @@ pub struct CompleteSettings {
     pub max_in_flight: u32,
     /// Processes at once.
     pub max_processes: u32,
+    /// When the definitions of its tools are pinned.
+    pub pinning: Pinning,
+    /// What becomes of tools in lists that a person has to look at first. They are never called.
+    pub quarantine: Quarantine,
+}
+
+/// When the definition of a tool is pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pinning {
+    /// When it is listed for the first time.
+    FirstSight,
+    /// When a person has approved it; until then the tool is not called.
+    Approval,
+}
+
+/// What becomes of tools in lists that a person has to look at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Quarantine {
+    /// They are taken out.
+    Hide,
+    /// They are listed as the server defines them now.
+    Show,
 }
 
 /// Which era of the protocol a server speaks.
@@ -105,6 +135,10 @@ pub struct RawSettings {
     pub max_in_flight: Option<u32>,
     /// 1 or more.
     pub max_processes: Option<u32>,
+    /// `first_sight` or `approval`.
+    pub pinning: Option<String>,
+    /// `hide` or `show`.
+    pub quarantine: Option<String>,
 }
 
 /// A setting that can't be: its key, why, and what to write.
@@ -134,6 +168,8 @@ impl Settings {
             call_timeout: span("call_timeout", raw.call_timeout)?,
             max_in_flight: raw.max_in_flight,
             max_processes: raw.max_processes,
+            pinning: word("pinning", raw.pinning, Pinning::parse, "`first_sight` or `approval`")?,
+            quarantine: word("quarantine", raw.quarantine, Quarantine::parse, "`hide` or `show`")?,
         };
         settings.check()?;
         Ok(settings)
@@ -166,6 +202,8 @@ impl Settings {
             call_timeout: self.call_timeout,
             max_in_flight: self.max_in_flight.unwrap_or(1024),
             max_processes: self.max_processes.unwrap_or(256),
+            pinning: self.pinning.unwrap_or(Pinning::FirstSight),
+            quarantine: self.quarantine.unwrap_or(Quarantine::Hide),
         }
     }
 }
@@ -188,6 +226,28 @@ impl Share {
         match word {
             "grant" => Some(Self::Grant),
             "session" => Some(Self::Session),
+            _ => None,
+        }
+    }
+}
+
+impl Pinning {
+    /// The way of pinning with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "first_sight" => Some(Self::FirstSight),
+            "approval" => Some(Self::Approval),
+            _ => None,
+        }
+    }
+}
+
+impl Quarantine {
+    /// What becomes of them, by its word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "hide" => Some(Self::Hide),
+            "show" => Some(Self::Show),
             _ => None,
         }
     }
@@ -265,7 +325,8 @@ mod tests {
             serde_json::to_value(settings.complete()).unwrap(),
             json!({
                 "era": "legacy", "share": "grant", "idle": "2m", "connect_timeout": "10s", "silence_timeout": "5m",
-                "call_timeout": null, "max_in_flight": 3, "max_processes": 256,
+                "call_timeout": null, "max_in_flight": 3, "max_processes": 256, "pinning": "first_sight",
+                "quarantine": "hide",
             })
         );
         assert!(serde_json::from_value::<Settings>(json!({ "idle": "0s" })).is_err());

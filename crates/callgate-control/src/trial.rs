@@ -9,6 +9,7 @@ use crate::control::{ChangeLog, Control, Parts, Upstreams};
 use crate::secret::TokenKey;
 use crate::target::Target;
 use crate::vault::{KeySource, Vault};
+use crate::webhooks::{Outgoing, Post, Posted};
 use callgate_store::{Grant, Origin, Policy, PolicyVersion, Role, Roles, Server, Store};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -18,8 +19,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
-/// The moment that it always is in a trial.
+/// The moment that it is in a trial, unless the test says otherwise.
 pub(crate) const NOW: i64 = 1_700_000_000_000;
+
+thread_local! {
+    static CLOCK: std::cell::Cell<i64> = const { std::cell::Cell::new(NOW) };
+}
+
+/// From now on it is so many milliseconds later than [`NOW`], for everything that runs on this thread.
+pub(crate) fn later(milliseconds: i64) {
+    CLOCK.with(|clock| clock.set(NOW + milliseconds));
+}
 
 /// A policy that allows everything.
 pub(crate) const ALLOW: &str = r#"{ "version": "1", "default": "allow" }"#;
@@ -44,6 +54,11 @@ struct Anything;
 impl Trial {
     /// A control plane with the organisation `default`, and nothing in it.
     pub(crate) async fn new() -> Self {
+        Self::with_outgoing(Arc::new(Anything)).await
+    }
+
+    /// The same, with webhooks that are sent this way.
+    pub(crate) async fn with_outgoing(outgoing: Arc<dyn Outgoing>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&url(&directory)).await.unwrap();
         if store.organisations().await.unwrap().is_empty() {
@@ -51,12 +66,22 @@ impl Trial {
         }
         store.close().await;
         let journal = Arc::new(Notes::default());
-        Self { control: open(&directory, &journal).await.unwrap(), journal, directory }
+        let control = sending(&url(&directory), directory.path(), &journal, outgoing).await.unwrap();
+        Self { control, journal, directory }
     }
 
     /// Ends the process, as it were, and starts another one on the same directory.
     pub(crate) async fn restart(self) -> Self {
         self.try_restart().await.map_err(|(_, error)| error).unwrap()
+    }
+
+    /// The same, with webhooks that are sent this way.
+    pub(crate) async fn restart_with(self, outgoing: Arc<dyn Outgoing>) -> Self {
+        let Self { control, journal, directory } = self;
+        control.inner.store.close().await;
+        drop(control);
+        let control = sending(&url(&directory), directory.path(), &journal, outgoing).await.unwrap();
+        Self { control, journal, directory }
     }
 
     /// The same where it may not start.
@@ -132,6 +157,12 @@ impl Upstreams for Anything {
             _ => Ok(r#"[{"name":"echo"}]"#.to_owned()),
         };
         std::future::ready(text).boxed()
+    }
+}
+
+impl Outgoing for Anything {
+    fn post<'a>(&'a self, _: &'a Post) -> BoxFuture<'a, Result<Posted, String>> {
+        std::future::ready(Ok(Posted { status: 200, retry_after: None })).boxed()
     }
 }
 
@@ -211,22 +242,34 @@ pub(crate) fn grant(id: &str, server: &str, policy: Option<&str>) -> Grant {
         created: NOW,
         expires: None,
         revoked: None,
+        minted_by: Some("m_0000000000000009".to_owned()),
     }
 }
 
-async fn open(directory: &TempDir, journal: &Arc<Notes>) -> Result<Control, crate::Error> {
+pub(crate) async fn open(directory: &TempDir, journal: &Arc<Notes>) -> Result<Control, crate::Error> {
     process(&url(directory), directory.path(), journal).await
 }
 
 /// A process with this database, and its key file in this directory.
 pub(crate) async fn process(url: &str, directory: &Path, journal: &Arc<Notes>) -> Result<Control, crate::Error> {
+    sending(url, directory, journal, Arc::new(Anything)).await
+}
+
+/// The same, with webhooks that are sent this way.
+pub(crate) async fn sending(
+    url: &str,
+    directory: &Path,
+    journal: &Arc<Notes>,
+    outgoing: Arc<dyn Outgoing>,
+) -> Result<Control, crate::Error> {
     Control::open(Parts {
         store: Store::open(url).await?,
         changes: Arc::clone(journal) as Arc<dyn ChangeLog>,
         upstreams: Arc::new(Anything),
+        outgoing,
         tokens: TokenKey::new([7; 32]),
         vault: Vault::load(KeySource::File(directory.join("keys/secrets.key"))).await?,
-        clock: || NOW,
+        clock: || CLOCK.with(std::cell::Cell::get),
     })
     .await
 }

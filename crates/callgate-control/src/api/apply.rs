@@ -2,7 +2,7 @@
 
 use super::ApiState;
 use super::answer::Answer;
-use super::body::Json;
+use super::body::{Json, LONGEST_BODY};
 use super::problem::Problem;
 use crate::apply::{Applied, Applying, Desired, DesiredDocument, DesiredGrant, DesiredPolicy, DesiredServer};
 use crate::caller::Caller;
@@ -16,9 +16,6 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-/// How long the body may be, in bytes: it has whole directories of policies.
-const MAX_BODY: usize = 16 << 20;
 
 /// What should be there.
 #[derive(Deserialize, ToSchema)]
@@ -135,7 +132,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 async fn apply(
     State(state): State<ApiState>,
     caller: Caller,
-    Json(body): Json<ApplyBody, MAX_BODY>,
+    Json(body): Json<ApplyBody, LONGEST_BODY>,
 ) -> Result<Answer<Applied>, Problem> {
     let (desired, applying) = body.read();
     Ok(Answer::ok(state.control().apply(&caller, desired, applying).await?))

@@ -13,10 +13,26 @@ use serde::de::DeserializeOwned;
 /// How long a body may be, in bytes.
 pub(super) const MAX_BODY: usize = 1 << 20;
 
+/// How long the longest body of any route may be, in bytes: whole directories of policies.
+pub(super) const LONGEST_BODY: usize = 16 << 20;
+
 /// A JSON body of at most `LIMIT` bytes. `T` has `#[serde(deny_unknown_fields)]`; `Option<Json<T>>` takes a request
 /// without a body, too.
 #[derive(Debug)]
 pub(crate) struct Json<T, const LIMIT: usize = MAX_BODY>(pub(crate) T);
+
+/// A JSON body that is read by whoever takes it, of a type that is looked at first.
+#[derive(Debug)]
+pub(crate) struct Document(pub(crate) axum::body::Body);
+
+impl<S: Sync> FromRequest<S> for Document {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        check_type(request.headers())?;
+        Ok(Self(request.into_body()))
+    }
+}
 
 impl<T: DeserializeOwned, S: Sync, const LIMIT: usize> FromRequest<S> for Json<T, LIMIT> {
     type Rejection = Problem;
@@ -41,11 +57,6 @@ impl<T: DeserializeOwned, S: Sync, const LIMIT: usize> OptionalFromRequest<S> fo
         check_type(headers)?;
         read(&collect_up_to(request.into_body(), LIMIT).await?).map(Self).map(Some)
     }
-}
-
-/// The whole body, up to the limit of most.
-pub(super) async fn collect(body: axum::body::Body) -> Result<Bytes, Problem> {
-    collect_up_to(body, MAX_BODY).await
 }
 
 /// The whole body, up to a limit in bytes.

@@ -6,7 +6,7 @@
 
 use super::ApiState;
 use super::authenticate::Signed;
-use super::body::collect;
+use super::body::{LONGEST_BODY, collect_up_to};
 use super::problem::Problem;
 use crate::caller::{Caller, Who};
 use crate::error::{Error, Kind};
@@ -74,7 +74,8 @@ pub(super) async fn pass(state: &ApiState, request: Request, next: Next) -> Resp
 async fn once(state: &ApiState, caller: &Caller, request: Request, next: Next) -> Result<Response, Problem> {
     let key = key(request.headers(), caller)?;
     let (parts, body) = request.into_parts();
-    let body = collect(body).await?;
+    // Each route has its own limit, and reads the body again.
+    let body = collect_up_to(body, LONGEST_BODY).await?;
     let mut hasher = blake3::Hasher::new();
     let revision = parts.headers.get(IF_MATCH).map(HeaderValue::as_bytes).unwrap_or_default();
     hasher.update(parts.uri.to_string().as_bytes()).update(&[0]).update(revision).update(&[0]).update(&body);

@@ -6,7 +6,7 @@ use super::authenticate::{DEFAULT_ORGANISATION, authenticate, session_cookie};
 use super::body::collect_up_to;
 use super::sessions::{cookie, sign_in};
 use super::via::Via;
-use super::{ApiState, csrf};
+use super::{ApiState, approval_page, csrf};
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
 use crate::sessions::{LONGEST, SignIn};
@@ -14,6 +14,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use bytes::Bytes;
 use html::Page;
 use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE,
@@ -21,6 +22,8 @@ use http::header::{
 use http::{Method, StatusCode, Uri};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
+
+pub(super) use html::{Escaped, FOOT, alert, head};
 
 /// What the pages may load and send: their own style sheet, and forms to themselves.
 const POLICY: &str =
@@ -55,11 +58,12 @@ async fn form(via: Via, uri: Uri) -> Response {
     if !via.is_private() {
         return failed(&plain_http());
     }
-    let link = fields(uri.query().unwrap_or_default().as_bytes()).remove("link");
-    match &link {
-        Some(link) => page(StatusCode::OK, &Page::Link { link: link.reveal() }),
-        None => page(StatusCode::OK, &Page::Form { login: "", organisation: DEFAULT_ORGANISATION, problem: None }),
+    let mut fields = fields(uri.query().unwrap_or_default().as_bytes());
+    if let Some(link) = fields.remove("link") {
+        return page(StatusCode::OK, &Page::Link { link: link.reveal() });
     }
+    let next = fields.get("next").map(Secret::reveal).filter(|next| approval_page::is_page(next));
+    page(StatusCode::OK, &Page::Form { login: "", organisation: DEFAULT_ORGANISATION, next, problem: None })
 }
 
 async fn submit(State(state): State<ApiState>, via: Via, request: Request) -> Response {
@@ -71,6 +75,7 @@ async fn submit(State(state): State<ApiState>, via: Via, request: Request) -> Re
         fields.remove(name).map(|value| value.reveal().to_owned()).unwrap_or_default()
     };
     let (login, organisation) = (take(&mut fields, "login"), take(&mut fields, "organisation"));
+    let next = Some(take(&mut fields, "next")).filter(|next| approval_page::is_page(next));
     let with = match (fields.remove("link"), fields.remove("password")) {
         (Some(link), _) => SignIn::Link(link),
         (None, Some(password)) => {
@@ -80,15 +85,15 @@ async fn submit(State(state): State<ApiState>, via: Via, request: Request) -> Re
     };
     match sign_in(&state, via, with).await {
         Ok((_, session)) => {
-            let mut response = elsewhere("/");
+            let mut response = elsewhere(next.as_deref().unwrap_or("/"));
             let cookie = cookie(via, session.secret.reveal(), LONGEST / 1000);
             response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
             response
         }
         Err(error) if matches!(error.kind, Kind::Unauthenticated | Kind::TooMany { .. }) => {
-            let problem = Some(&error);
-            let mut response =
-                page(status(&error), &Page::Form { login: &login, organisation: &organisation, problem });
+            let (problem, next) = (Some(&error), next.as_deref());
+            let form = Page::Form { login: &login, organisation: &organisation, next, problem };
+            let mut response = page(status(&error), &form);
             if let Kind::TooMany { retry_after } = error.kind {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
             }
@@ -127,6 +132,11 @@ async fn style() -> Response {
 
 /// The fields of a form that our own page posted.
 async fn posted(request: Request, via: Via) -> Result<BTreeMap<String, Secret>, Response> {
+    Ok(fields(&posted_form(request, via).await?))
+}
+
+/// The form that our own page posted.
+pub(super) async fn posted_form(request: Request, via: Via) -> Result<Bytes, Response> {
     if !via.is_private() {
         return Err(failed(&plain_http()));
     }
@@ -141,8 +151,7 @@ async fn posted(request: Request, via: Via) -> Result<BTreeMap<String, Secret>, 
         );
         return Err(problem.into_response());
     }
-    let body = collect_up_to(request.into_body(), MAX_FORM).await.map_err(IntoResponse::into_response)?;
-    Ok(fields(&body))
+    collect_up_to(request.into_body(), MAX_FORM).await.map_err(IntoResponse::into_response)
 }
 
 /// The fields of a query or a form; of two with one name the last.
@@ -151,15 +160,18 @@ fn fields(bytes: &[u8]) -> BTreeMap<String, Secret> {
     pairs.map(|(name, value)| (name.into_owned(), Secret::new(value.into_owned()))).collect()
 }
 
-fn elsewhere(path: &'static str) -> Response {
-    (StatusCode::SEE_OTHER, [(LOCATION, path)]).into_response()
+/// Leads to another page.
+pub(super) fn elsewhere(path: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(LOCATION, path.to_owned())]).into_response()
 }
 
-fn failed(error: &Error) -> Response {
+/// A page that says what is in the way.
+pub(super) fn failed(error: &Error) -> Response {
     page(status(error), &Page::Problem { error })
 }
 
-fn status(error: &Error) -> StatusCode {
+/// The status of an error.
+pub(super) fn status(error: &Error) -> StatusCode {
     // The problem knows the status of each kind.
     super::problem::Problem::from(error.clone()).into_response().status()
 }
@@ -170,7 +182,11 @@ fn plain_http() -> Error {
 }
 
 fn page(status: StatusCode, page: &Page<'_>) -> Response {
-    let text = Zeroizing::new(page.to_string());
+    html_page(status, &Zeroizing::new(page.to_string()))
+}
+
+/// A page, with the headers of all pages.
+pub(super) fn html_page(status: StatusCode, text: &str) -> Response {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CONTENT_SECURITY_POLICY, POLICY),

@@ -149,7 +149,7 @@ impl<'e> Execution<'e> {
             document: document.to_owned(),
             digest: document::digest(document.as_bytes()),
             repeats: None,
-            by: self.editing.who().to_owned(),
+            by: self.editing.who(),
             at: self.editing.at(),
         };
         self.editing.change.insert(&version).await?;
@@ -198,6 +198,7 @@ impl<'e> Execution<'e> {
             created: self.editing.at(),
             expires: desired.expires,
             revoked: None,
+            minted_by: Some(self.editing.identity()),
         };
         self.editing.change.insert(&record).await?;
         if let Some(token) = minted {

@@ -85,7 +85,17 @@ fn decision(body: &Map<String, Value>, about: &About) -> Event {
     }
     event.unmapped(
         body,
-        &["outcome", "place", "retry_after_ms", "argument_keys", "arguments_digest", "shadow", "client_version"],
+        &[
+            "outcome",
+            "place",
+            "retry_after_ms",
+            "argument_keys",
+            "arguments_digest",
+            "result_of",
+            "redacted",
+            "shadow",
+            "client_version",
+        ],
     )
 }
 

@@ -74,6 +74,7 @@ impl Control {
             created: self.now(),
             expires,
             revoked: None,
+            minted_by: Some(editing.identity()),
         };
         editing.change.insert(&grant).await?;
         let name = policy.as_ref().map(|policy| policy.record.name.as_str());

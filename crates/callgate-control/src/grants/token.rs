@@ -28,6 +28,8 @@ impl Control {
         let mut open = self.open_grant(caller, Permission::ManageGrants, wanted, precondition).await?;
         let before = open.grant.record.clone();
         let old = std::mem::replace(&mut open.grant.record.token, hash);
+        // Whoever gets the token is who may ask with it.
+        open.grant.record.minted_by = Some(open.editing.identity());
         let until = self.now().saturating_add(overlap.saturating_mul(1_000));
         open.grant.record.previous = (overlap > 0).then_some(PreviousToken { token: old, until });
         let policy = open.policy.clone();

@@ -74,7 +74,9 @@ fn decision(entry: &Entry) -> Result<DecisionRow, serde_json::Error> {
     // What was reserved stays in the journal: sums are made of arguments' values.
     let mut details = Map::new();
     let mut detail = |name: &str, value: Value| {
-        let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        let empty = value.is_null()
+            || value.as_array().is_some_and(Vec::is_empty)
+            || value.as_object().is_some_and(Map::is_empty);
         if !empty {
             details.insert(name.to_owned(), value);
         }
@@ -87,6 +89,8 @@ fn decision(entry: &Entry) -> Result<DecisionRow, serde_json::Error> {
     detail("request_id", about.request_id.into());
     detail("argument_keys", about.argument_keys.into());
     detail("arguments_digest", about.arguments_digest.into());
+    detail("result_of", serde_json::to_value(about.result_of)?);
+    detail("redacted", serde_json::to_value(about.redacted)?);
     detail("shadow", serde_json::to_value(shadow)?);
     Ok(without_nul(DecisionRow {
         seq: number(entry.seq),

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 pub use effect::Effect;
+pub(crate) use text::unified;
 
 /// How two documents differ.
 #[derive(Debug, Serialize, ToSchema)]

@@ -67,6 +67,7 @@ fn outcome(trial: &Trial, tool: &str) -> Outcome {
         tool,
         arguments: Arguments::Absent,
         definition: None,
+        after: &[],
         calls: 1,
     };
     explain(&question, &Stage::new("laptop", Timestamp(NOW)).unwrap()).outcome

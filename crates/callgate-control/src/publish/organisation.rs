@@ -1,11 +1,13 @@
 //! One organisation as it is published: what is as it was stays the same allocation.
 
 use super::policies::{Policies, refused};
-use crate::configuration::{PublishedGrant, PublishedPolicy, PublishedServer};
+use crate::configuration::{
+    PublishedDefinition, PublishedDefinitions, PublishedGrant, PublishedPolicy, PublishedServer,
+};
 use crate::servers;
 use crate::vault::Vault;
-use callgate_policy::Policy;
-use callgate_store::{Grant, PolicyVersion, Server, Stored};
+use callgate_policy::{Category, Label, Policy};
+use callgate_store::{Definition, DefinitionState, Grant, PolicyVersion, Server, Stored};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -18,6 +20,8 @@ pub(super) struct Published {
     /// The identity of the baseline policy.
     baseline: Option<String>,
     grants: HashMap<String, GrantEntry>,
+    /// By the identities of the servers.
+    definitions: HashMap<Arc<str>, Arc<PublishedDefinitions>>,
 }
 
 /// What changed in one organisation.
@@ -27,12 +31,15 @@ pub(super) struct Records {
     /// The versions in force of these policies.
     pub(super) versions: Vec<Stored<PolicyVersion>>,
     pub(super) grants: Vec<Stored<Grant>>,
+    pub(super) definitions: Vec<Stored<Definition>>,
 }
 
 struct ServerEntry {
     published: Arc<PublishedServer>,
     /// In place of every policy, where the server can't be used.
     refusal: Option<Arc<Policy>>,
+    /// Its record, where the key of its credentials isn't there: it may come.
+    locked: Option<Box<Server>>,
 }
 
 struct PolicyEntry {
@@ -64,6 +71,7 @@ impl Published {
             policies: HashMap::new(),
             baseline: None,
             grants: HashMap::new(),
+            definitions: HashMap::new(),
         }
     }
 
@@ -82,6 +90,11 @@ impl Published {
         self.grants.values().map(|entry| &entry.published)
     }
 
+    /// What the tools of its servers are pinned as.
+    pub(super) fn definitions(&self) -> impl Iterator<Item = (Arc<str>, Arc<PublishedDefinitions>)> {
+        self.definitions.iter().map(|(server, known)| (Arc::clone(server), Arc::clone(known)))
+    }
+
     /// Takes in what changed.
     pub(super) fn apply(&mut self, generation: i64, records: Records, policies: &mut Policies, vault: &Vault) {
         let mut touched = Touched::default();
@@ -94,6 +107,8 @@ impl Published {
             let version = versions.get(&*stored.record.id).copied();
             self.policy(stored, version, policies, &mut touched);
         }
+        // Before the grants: those that are made now need not be made twice.
+        self.touch(&touched);
         for stored in records.grants {
             if stored.removed.is_some() || stored.record.revoked.is_some() {
                 self.grants.remove(&stored.record.id);
@@ -101,7 +116,9 @@ impl Published {
                 self.grant(stored.record);
             }
         }
-        self.touch(&touched);
+        for stored in records.definitions {
+            self.definition(stored);
+        }
         self.seen = generation;
     }
 
@@ -115,13 +132,36 @@ impl Published {
         true
     }
 
+    /// Whether a server waits for its key.
+    pub(super) fn is_locked(&self) -> bool {
+        self.servers.values().any(|entry| entry.locked.is_some())
+    }
+
+    /// Looks again at servers whose keys were not there and are now; whether there are any.
+    pub(super) fn unlock(&mut self, vault: &Vault) -> bool {
+        let mut locked = Vec::new();
+        for entry in self.servers.values_mut() {
+            locked.extend(entry.locked.take_if(|record| vault.has(record.key_version)));
+        }
+        let mut touched = Touched::default();
+        let is_any = !locked.is_empty();
+        for record in locked {
+            self.server(Stored { record: *record, changed: self.seen, removed: None }, vault, &mut touched);
+        }
+        self.touch(&touched);
+        is_any
+    }
+
     fn server(&mut self, stored: Stored<Server>, vault: &Vault, touched: &mut Touched) {
         let record = stored.record;
         if stored.removed.is_some() {
             self.servers.remove(&record.id);
+            self.definitions.remove(record.id.as_str());
             return;
         }
         let before = self.servers.get(&record.id);
+        let is_locked = !record.sealed.is_empty() && !vault.has(record.key_version);
+        let locked = is_locked.then(|| Box::new(record.clone()));
         let (target, refusal) = match servers::opened(&record, &self.name, vault) {
             Ok(target) => (target, None),
             // Without its credentials, and every call refused: the reason reaches whoever calls.
@@ -142,7 +182,7 @@ impl Published {
         if refusal.is_some() || before.is_some_and(|before| before.refusal.is_some()) {
             touched.servers.insert(record.id.clone());
         }
-        self.servers.insert(record.id, ServerEntry { published, refusal });
+        self.servers.insert(record.id, ServerEntry { published, refusal, locked });
     }
 
     fn policy(
@@ -169,6 +209,27 @@ impl Published {
             self.baseline = Some(record.id.clone());
         }
         self.policies.insert(record.id.clone(), PolicyEntry { record, published });
+    }
+
+    fn definition(&mut self, stored: Stored<Definition>) {
+        let record = stored.record;
+        let Some(server) = self.servers.get(&record.server) else { return };
+        let known = Arc::make_mut(self.definitions.entry(Arc::clone(&server.published.id)).or_default());
+        if stored.removed.is_some() {
+            return known.forget(&record.tool);
+        }
+        let labels = |labels: Vec<String>| labels.iter().filter_map(|label| Label::parse(label)).collect();
+        let candidate_bytes = record.candidate.as_ref().map_or(0, |candidate| candidate.definition.len());
+        known.put(PublishedDefinition {
+            tool: record.tool.into(),
+            bytes: record.definition.len() + candidate_bytes,
+            definition: record.definition,
+            fingerprint: record.fingerprint,
+            is_pending: record.state == DefinitionState::Pending,
+            candidate: record.candidate.map(|candidate| candidate.fingerprint),
+            category: record.category.as_deref().and_then(Category::parse),
+            labels: record.labels.map(labels),
+        });
     }
 
     fn grant(&mut self, record: Grant) {

@@ -204,3 +204,35 @@ async fn a_caller_that_goes_away_after_the_commit_leaves_the_rest_to_the_task() 
     assert_eq!(now(&control).servers.len(), 1);
     assert!(journal.words().is_empty());
 }
+
+#[tokio::test]
+async fn a_server_that_waits_for_its_key_is_back_when_the_key_is() {
+    let trial = Trial::new().await;
+    let other = tempfile::tempdir().unwrap();
+    std::fs::create_dir(other.path().join("keys")).unwrap();
+    let key = other.path().join("keys/secrets.key");
+    std::fs::copy(trial.key_file(), &key).unwrap();
+    let target = serde_json::json!({ "url": "http://a/", "headers": { "X": "hush" } });
+    let new = serde_json::from_value(serde_json::json!({ "name": "a", "target": target })).unwrap();
+    let server = trial.control.add_server(&root(), new).await.unwrap();
+    change!(trial.control, "grant", |change|
+        change.insert(&policy("p_1", &server.uuid)).await.unwrap();
+        change.insert(&version("p_1", 1, ALLOW)).await.unwrap();
+        change.insert(&grant("g_1", &server.uuid, Some("p_1"))).await.unwrap();
+    )
+    .unwrap();
+    let url = format!("sqlite:{}", trial.directory.path().join("callgate.db").display());
+    let beside = crate::trial::process(&url, other.path(), &trial.journal).await.unwrap();
+    assert_eq!(refusal(&the_grant(&beside, "g_1")), "");
+    // Another process seals with a key that this one does not have yet.
+    trial.control.rotate_keys(&root()).await.unwrap();
+    beside.publish().await.unwrap();
+    assert!(refusal(&the_grant(&beside, "g_1")).contains("CG3113"), "{}", refusal(&the_grant(&beside, "g_1")));
+    beside.publish().await.unwrap();
+    assert!(refusal(&the_grant(&beside, "g_1")).contains("CG3113"), "as long as it is not there");
+    std::fs::copy(trial.key_file(), &key).unwrap();
+    beside.publish().await.unwrap();
+    assert_eq!(refusal(&the_grant(&beside, "g_1")), "");
+    let secrets = now(&beside).servers.iter().map(|server| server.target.secrets().len()).sum::<usize>();
+    assert_eq!(secrets, 1, "with its credentials");
+}

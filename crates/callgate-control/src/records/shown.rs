@@ -4,6 +4,7 @@ use crate::moment;
 use callgate_store::{ChangeRow, DecisionRow, RefusalKind, RefusalRow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A decision, with what became of its call. What is not there is left out.
@@ -75,6 +76,12 @@ pub struct Decision {
     /// A keyed hash of the arguments: the same for the same ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments_digest: Option<String>,
+    /// The decision that let the call leave, where this one is about its result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_of: Option<String>,
+    /// How often each detector found something that was taken out of the result.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub redacted: BTreeMap<String, u64>,
     /// What rules in shadow mode would have done.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shadow: Vec<Shadow>,
@@ -113,7 +120,7 @@ pub struct Place {
 pub struct Shadow {
     /// The rule.
     pub rule: String,
-    /// `deny` or `approve`.
+    /// `deny` or `approve`; `allow` where something would be taken out of a result.
     pub outcome: String,
     /// Why.
     pub reason: String,

@@ -101,8 +101,10 @@ impl Control {
         let mut editing = self.edit(&cleared).await?;
         let stored = current(&mut editing, &found.record, condition).await?;
         let removed = Removed { removed: stored.record.name.clone() };
+        let id = stored.record.id.clone();
         self.remove_in(&mut editing, stored.record).await?;
         editing.finish(self).await?;
+        self.note_removal(cleared.caller().organisation(), &id, &removed.removed).await;
         Ok(removed)
     }
 
@@ -164,6 +166,7 @@ impl Control {
     /// The step that removes a server with all that hangs on it.
     pub(crate) async fn remove_in(&self, editing: &mut Editing<'_>, server: Server) -> Result<(), Error> {
         editing.change.remove::<Server>(&server.id, editing.at()).await?;
+        editing.change.forget_definitions(&server.id).await?;
         let object = format!("server/{}", server.name);
         editing.step(Step { what: "server remove", object, before: recorded(&server), after: Value::Null }).await
     }

@@ -17,30 +17,39 @@ type Proofs = BTreeMap<i64, String>;
 impl Vault {
     /// Makes the first key where there never was one, and refuses keys that can't be right. CG3112, CG3113.
     pub(crate) async fn prove(&self, store: &Store) -> Result<(), Error> {
-        let mut proofs = proofs(store).await?;
         if self.keys().is_empty() {
-            if let Some((version, _)) = proofs.last_key_value() {
+            if let Some((version, _)) = proofs(store).await?.1.last_key_value() {
                 return Err(self.source.missing(*version));
             }
             self.source.add(1)?;
             let keys = self.source.read().await?.unwrap_or_default();
             self.replace(Arc::new(keys));
         }
-        if self.check(&self.keys(), &mut proofs)? {
-            put(store, &proofs).await?;
-        }
-        Ok(())
+        self.keep_proofs(store, &self.keys()).await
     }
 
     /// Takes the keys that the source has now, where they can be right, and keeps proofs of new ones.
     pub(super) async fn take(&self, store: &Store, keys: Keys) -> Result<(), Error> {
-        let mut proofs = proofs(store).await?;
-        if self.check(&keys, &mut proofs)? {
-            // Before anything is sealed with a new key: whoever starts without it has to learn that it is missing.
-            put(store, &proofs).await?;
-        }
+        // Before anything is sealed with a new key: whoever starts without it has to learn that it is missing.
+        self.keep_proofs(store, &keys).await?;
         self.replace(Arc::new(keys));
         Ok(())
+    }
+
+    /// Checks keys against the proofs that there are, and adds proofs of new ones. Of several processes that do so at
+    /// once, one is the first, and the others check against what it wrote.
+    async fn keep_proofs(&self, store: &Store, keys: &Keys) -> Result<(), Error> {
+        loop {
+            let (before, mut proofs) = proofs(store).await?;
+            if !self.check(keys, &mut proofs)? {
+                return Ok(());
+            }
+            // A map of texts can always be written.
+            let bytes = serde_json::to_vec(&proofs).map_err(|_| broken())?;
+            if store.replace_meta(NAME, before.as_deref(), &bytes).await? {
+                return Ok(());
+            }
+        }
     }
 
     /// Reads the source again, for a record that another process sealed with a newer key.
@@ -53,7 +62,7 @@ impl Vault {
 
     /// The highest version that there is a proof of.
     pub(super) async fn proven(store: &Store) -> Result<i64, Error> {
-        Ok(proofs(store).await?.last_key_value().map_or(0, |(version, _)| *version))
+        Ok(proofs(store).await?.1.last_key_value().map_or(0, |(version, _)| *version))
     }
 
     /// Whether the proofs got longer.
@@ -82,15 +91,11 @@ impl Vault {
     }
 }
 
-async fn proofs(store: &Store) -> Result<Proofs, Error> {
-    let Some(bytes) = store.meta(NAME).await? else { return Ok(Proofs::new()) };
-    serde_json::from_slice(&bytes).map_err(|_| broken())
-}
-
-async fn put(store: &Store, proofs: &Proofs) -> Result<(), Error> {
-    // A map of texts can always be written.
-    let bytes = serde_json::to_vec(proofs).map_err(|_| broken())?;
-    Ok(store.put_meta(NAME, &bytes).await?)
+/// The proofs, and how they are written.
+async fn proofs(store: &Store) -> Result<(Option<Vec<u8>>, Proofs), Error> {
+    let Some(bytes) = store.meta(NAME).await? else { return Ok((None, Proofs::new())) };
+    let proofs = serde_json::from_slice(&bytes).map_err(|_| broken())?;
+    Ok((Some(bytes), proofs))
 }
 
 fn broken() -> Error {

@@ -1,15 +1,19 @@
 //! Another key while serving: every secret is sealed anew, and what was sealed before stays readable all the time.
 
-use super::{Keys, Place, Vault};
+use super::{Keys, Place, Sealed, Vault};
+use crate::approvals;
 use crate::caller::{Caller, Cleared, Permission, Scope};
-use crate::change::Step;
+use crate::change::{Editing, Step};
 use crate::control::Control;
 use crate::error::{Error, Kind};
-use callgate_store::{Page, Server};
+use callgate_store::{Page, Server, Webhook};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
+
+/// So many records are read at once.
+const PAGE: u32 = 200;
 
 /// What a rotation did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -18,8 +22,11 @@ pub struct Rotated {
     pub version: i64,
     /// How many records were sealed anew.
     pub resealed: u64,
-    /// The servers (`ORGANISATION/NAME`) whose credentials can't be opened any more, and have to be set again.
+    /// The servers (`ORGANISATION/NAME`) whose credentials can't be opened any more, and have to be set again; open
+    /// questions whose arguments can't.
     pub unreadable: Vec<String>,
+    /// The webhooks (`ORGANISATION/NAME`) whose addresses can't be opened any more, and have to be added again.
+    pub unreadable_webhooks: Vec<String>,
     /// The versions that seal nothing any more. Keep them as long as there are backups that need them.
     pub no_longer_needed: Vec<i64>,
 }
@@ -33,7 +40,8 @@ impl Place<'_> {
 
 impl Control {
     /// Takes the newest key of the source, after adding one where that is a file, and seals all credentials of servers
-    /// with it. May be broken off at any point and begun again: old keys stay in the source. CG3111 to CG3113, CG3119.
+    /// and all webhooks with it. May be broken off at any point and begun again: old keys stay in the source. CG3111 to
+    /// CG3113, CG3119.
     pub async fn rotate_keys(&self, caller: &Caller) -> Result<Rotated, Error> {
         let cleared = caller.clear(Permission::ManageInstance, Scope::Organisation)?;
         let _alone = self.inner.rotating.lock().await;
@@ -78,42 +86,30 @@ impl Control {
         Ok(keys)
     }
 
-    /// The versions that servers' credentials are sealed with.
+    /// The versions that something is sealed with.
     async fn key_versions(&self) -> Result<BTreeSet<i64>, Error> {
         let mut versions = BTreeSet::new();
         for organisation in self.inner.store.organisations().await? {
-            let servers = self.inner.store.reads(&organisation.name).changed_since::<Server>(None).await?;
+            let reads = self.inner.store.reads(&organisation.name);
+            let servers = reads.changed_since::<Server>(None).await?;
             let sealed = servers.iter().map(|stored| &stored.record).filter(|server| !server.sealed.is_empty());
             versions.extend(sealed.map(|server| server.key_version));
+            let webhooks = reads.changed_since::<Webhook>(None).await?;
+            versions.extend(webhooks.iter().map(|stored| stored.record.key_version));
         }
+        let questions = self.inner.store.pending_approvals().await?;
+        versions.extend(questions.iter().map(|(_, row)| row.key_version));
         Ok(versions)
     }
 
     /// Seals the secrets of one organisation in one change.
     async fn reseal(&self, cleared: &Cleared<'_>, organisation: &str, rotated: &mut Rotated) -> Result<(), Error> {
-        let vault = &self.inner.vault;
         let mut editing = self.edit_in(cleared, organisation).await?;
-        let mut after = None;
-        let mut resealed = 0;
-        loop {
-            let page = editing.change.list::<Server>(&Page { parent: None, after, limit: 200 }).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.record.id.clone());
-            let stale = page.into_iter().map(|stored| stored.record);
-            for mut server in stale.filter(|server| !server.sealed.is_empty() && server.key_version != rotated.version)
-            {
-                let place = Place::of_server(organisation, &server.id);
-                let Ok(plain) = vault.open(place, server.key_version, &server.sealed) else {
-                    rotated.unreadable.push(format!("{organisation}/{}", server.name));
-                    continue;
-                };
-                let sealed = vault.seal(place, &plain)?;
-                server.sealed = sealed.bytes;
-                server.key_version = sealed.version;
-                editing.change.update(&server).await?;
-                resealed += 1;
-            }
-        }
+        let mut resealed = self.reseal_servers(&mut editing, rotated).await?;
+        resealed += self.reseal_webhooks(&mut editing, rotated).await?;
+        let (questions, unreadable) = approvals::reseal(&mut editing, &self.inner.vault).await?;
+        resealed += questions;
+        rotated.unreadable.extend(unreadable);
         if resealed == 0 {
             return Ok(());
         }
@@ -122,5 +118,59 @@ impl Control {
         let step = Step { what: "keys rotate", object: "keys".to_owned(), before: serde_json::Value::Null, after };
         editing.step(step).await?;
         editing.finish(self).await
+    }
+
+    async fn reseal_servers(&self, editing: &mut Editing<'_>, rotated: &mut Rotated) -> Result<u64, Error> {
+        let organisation = editing.organisation().to_owned();
+        let mut after = None;
+        let mut resealed = 0;
+        loop {
+            let page = editing.change.list::<Server>(&Page { parent: None, after, limit: PAGE }).await?;
+            let Some(last) = page.last() else { return Ok(resealed) };
+            after = Some(last.record.id.clone());
+            let stale = page.into_iter().map(|stored| stored.record);
+            for mut server in stale.filter(|server| !server.sealed.is_empty() && server.key_version != rotated.version)
+            {
+                let place = Place::of_server(&organisation, &server.id);
+                let Some(sealed) = self.sealed_anew(place, server.key_version, &server.sealed)? else {
+                    rotated.unreadable.push(format!("{organisation}/{}", server.name));
+                    continue;
+                };
+                server.sealed = sealed.bytes;
+                server.key_version = sealed.version;
+                editing.change.update(&server).await?;
+                resealed += 1;
+            }
+        }
+    }
+
+    async fn reseal_webhooks(&self, editing: &mut Editing<'_>, rotated: &mut Rotated) -> Result<u64, Error> {
+        let organisation = editing.organisation().to_owned();
+        let mut after = None;
+        let mut resealed = 0;
+        loop {
+            let page = editing.change.list::<Webhook>(&Page { parent: None, after, limit: PAGE }).await?;
+            let Some(last) = page.last() else { return Ok(resealed) };
+            after = Some(last.record.id.clone());
+            let stale = page.into_iter().map(|stored| stored.record);
+            for mut webhook in stale.filter(|webhook| webhook.key_version != rotated.version) {
+                let place = Place::of_webhook(&organisation, &webhook.id);
+                let Some(sealed) = self.sealed_anew(place, webhook.key_version, &webhook.sealed)? else {
+                    rotated.unreadable_webhooks.push(format!("{organisation}/{}", webhook.name));
+                    continue;
+                };
+                webhook.sealed = sealed.bytes;
+                webhook.key_version = sealed.version;
+                editing.change.update(&webhook).await?;
+                resealed += 1;
+            }
+        }
+    }
+
+    /// The same, sealed with the key that seals now; `None` where it can't be opened.
+    fn sealed_anew(&self, place: Place<'_>, version: i64, bytes: &[u8]) -> Result<Option<Sealed>, Error> {
+        let vault = &self.inner.vault;
+        let Ok(plain) = vault.open(place, version, bytes) else { return Ok(None) };
+        vault.seal(place, &plain).map(Some)
     }
 }

@@ -13,6 +13,8 @@ pub(super) enum Page<'a> {
         login: &'a str,
         /// The organisation that was typed before.
         organisation: &'a str,
+        /// Where it leads.
+        next: Option<&'a str>,
         /// Why it did not work.
         problem: Option<&'a Error>,
     },
@@ -36,7 +38,10 @@ pub(super) enum Page<'a> {
 }
 
 /// Text that can't become markup.
-struct Escaped<'a>(&'a str);
+pub(in crate::api) struct Escaped<'a>(pub(in crate::api) &'a str);
+
+/// The end of every page.
+pub(in crate::api) const FOOT: &str = "</main>\n</body>\n</html>\n";
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -61,33 +66,46 @@ impl Display for Page<'_> {
             Self::Problem { .. } => "Not possible",
             Self::Form { .. } | Self::Link { .. } => "Sign in",
         };
-        write!(
-            f,
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title} · Callgate</title>\n\
-             <link rel=\"stylesheet\" href=\"/sign-in/style.css\">\n</head>\n<body>\n<main>\n\
-             <p class=\"name\">Callgate</p>\n<h1>{title}</h1>\n"
-        )?;
+        head(f, title, "", "")?;
         match self {
-            Self::Form { login, organisation, problem } => form(f, login, organisation, *problem)?,
+            Self::Form { login, organisation, next, problem } => form(f, (login, organisation), *next, *problem)?,
             Self::Link { link } => confirm(f, link)?,
             Self::Home { caller, csrf } => home(f, caller, csrf)?,
             Self::Problem { error } => alert(f, error)?,
         }
-        f.write_str("</main>\n</body>\n</html>\n")
+        f.write_str(FOOT)
     }
 }
 
-fn form(f: &mut Formatter<'_>, login: &str, organisation: &str, problem: Option<&Error>) -> fmt::Result {
+/// The beginning of every page. `class` is an attribute of its body, `more` goes into its head: both are markup.
+pub(in crate::api) fn head(f: &mut Formatter<'_>, title: &str, class: &str, more: &str) -> fmt::Result {
+    write!(
+        f,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n{more}<title>{title} · Callgate</title>\n\
+         <link rel=\"stylesheet\" href=\"/sign-in/style.css\">\n</head>\n<body{class}>\n<main>\n\
+         <p class=\"name\">Callgate</p>\n<h1>{title}</h1>\n"
+    )
+}
+
+fn form(
+    f: &mut Formatter<'_>,
+    (login, organisation): (&str, &str),
+    next: Option<&str>,
+    problem: Option<&Error>,
+) -> fmt::Result {
     if let Some(error) = problem {
         alert(f, error)?;
     }
     let (login, organisation) = (Escaped(login), Escaped(organisation));
+    f.write_str("<form method=\"post\" action=\"/sign-in\">\n")?;
+    if let Some(next) = next.map(Escaped) {
+        writeln!(f, "<input type=\"hidden\" name=\"next\" value=\"{next}\">")?;
+    }
     write!(
         f,
-        "<form method=\"post\" action=\"/sign-in\">\n\
-         <label for=\"login\">Login</label>\n\
+        "<label for=\"login\">Login</label>\n\
          <input id=\"login\" name=\"login\" value=\"{login}\" autocomplete=\"username\" autocapitalize=\"none\" \
          spellcheck=\"false\" maxlength=\"254\" required autofocus>\n\
          <label for=\"password\">Password</label>\n\
@@ -138,7 +156,8 @@ fn home(f: &mut Formatter<'_>, caller: &Caller, csrf: &str) -> fmt::Result {
     )
 }
 
-fn alert(f: &mut Formatter<'_>, error: &Error) -> fmt::Result {
+/// What is in the way, and what to do about it.
+pub(in crate::api) fn alert(f: &mut Formatter<'_>, error: &Error) -> fmt::Result {
     let (message, remedy, code) = (Escaped(&error.message), Escaped(&error.remedy), Escaped(error.code));
     writeln!(f, "<div class=\"problem\" role=\"alert\">\n<p>{message}</p>\n<p>{remedy} <code>{code}</code></p>\n</div>")
 }
@@ -158,7 +177,9 @@ mod tests {
     #[test]
     fn nothing_from_outside_becomes_markup() {
         let bad = "\"><script>alert('x')</script>&";
-        for page in [Page::Form { login: bad, organisation: bad, problem: None }, Page::Link { link: bad }] {
+        for page in
+            [Page::Form { login: bad, organisation: bad, next: Some(bad), problem: None }, Page::Link { link: bad }]
+        {
             let text = page.to_string();
             assert!(!text.contains("<script") && text.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{text}");
         }

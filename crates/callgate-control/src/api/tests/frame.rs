@@ -106,6 +106,22 @@ async fn a_post_that_is_sent_again_is_answered_as_the_first_time() {
 }
 
 #[tokio::test]
+async fn with_a_key_a_body_may_be_as_long_as_without() {
+    let site = Site::new().await;
+    let long = "x".repeat(2 * body::MAX_BODY);
+    let document = format!(r#"{{"version":"1","description":"{long}","default":"deny"}}"#);
+    let apply = json!({ "dry_run": true, "baseline": { "document": document } });
+    let tokens = json!({ "label": long });
+    for (path, body) in [("/api/v1/apply", &apply), ("/api/v1/tokens", &tokens)] {
+        let ask = || Ask::post(path).bearer(site.first.credential.reveal()).json(body);
+        let without = site.send(ask()).await;
+        let with = site.send(ask().header("idempotency-key", "key-00001")).await;
+        assert_eq!(outcome(&with), outcome(&without), "{path}");
+        assert_eq!(with.status == 413, path == "/api/v1/tokens", "{with:?}");
+    }
+}
+
+#[tokio::test]
 async fn of_many_at_once_with_one_key_one_does_the_work() {
     let site = Site::new().await;
     let asks = (0..8).map(|_| {

@@ -51,10 +51,14 @@ fn words(operation: &Operation) -> &'static str {
         "servers" => "manage_servers",
         "grants" if reads => "read_grants",
         "grants" => "manage_grants",
-        "members" | "tokens" => "manage_members",
+        "members" | "tokens" | "webhooks" => "manage_members",
+        "approvals" if reads => "read_decisions",
+        "approvals" => "decide_approvals",
         "decisions" | "refusals" | "export" | "withheld" => "read_decisions",
         "changes" => "read_changes",
         "apply" => "manage_servers+manage_grants+edit_policies",
+        "catalogue" if reads => "read_servers",
+        "catalogue" => "manage_servers",
         "organisations" | "keys" | "backup" | "journal" => "manage_instance",
         _ => panic!("{} is about something new: say here who may do it", operation.path),
     }
@@ -67,15 +71,15 @@ fn least(operation: &Operation) -> Rank {
 
 /// Whether an operation is about one server, so that a role for that server is enough.
 fn is_about_a_server(operation: &Operation) -> bool {
-    operation.path.contains("{server}") || operation.path.contains("{grant}")
+    ["{server}", "{grant}", "{approval}", "{id}"].iter().any(|part| operation.path.contains(part))
 }
 
 /// Whether it is about the organisation as a whole, so that a role for a server is never enough.
 fn is_about_all(operation: &Operation) -> bool {
-    ["baseline", "members", "tokens", "organisations", "keys", "backup", "journal", "apply", "changes"]
+    ["baseline", "members", "tokens", "organisations", "keys", "backup", "journal", "apply", "changes", "webhooks"]
         .iter()
         .any(|area| operation.path.starts_with(&format!("/api/v1/{area}")))
-        || operation.id == "server_add"
+        || ["server_add", "catalogue_import"].contains(&operation.id.as_str())
 }
 
 fn denied(answered: &Answered) -> bool {
@@ -178,6 +182,9 @@ async fn second(site: &Site, seed: &Seed) -> Seed {
         grant: grant["id"].as_str().unwrap().to_owned(),
         member: seed.member.clone(),
         token: seed.token.clone(),
+        webhook: seed.webhook.clone(),
+        decision: site.decision("default", grant["id"].as_str().unwrap(), "second").await,
+        approval: site.question(&server, grant["id"].as_str().unwrap(), "second").await,
         admin: seed.admin.clone(),
         mark: seed.mark.clone(),
         server,

@@ -1,6 +1,7 @@
 //! One of everything in an organisation, made over the API, and requests for every operation of the document.
 
 use super::*;
+use callgate_store::{Batch, DecisionRow, Watermark};
 use serde_json::json;
 
 /// An organisation with one of everything. Its marks stand in what it says about itself and in no path.
@@ -10,6 +11,9 @@ pub(super) struct Seed {
     pub(super) grant: String,
     pub(super) member: String,
     pub(super) token: String,
+    pub(super) webhook: String,
+    pub(super) approval: String,
+    pub(super) decision: String,
     pub(super) mark: String,
 }
 
@@ -53,6 +57,9 @@ impl Operation {
             ("{grant}", &seed.grant),
             ("{member}", &seed.member),
             ("{token}", &seed.token),
+            ("{webhook}", &seed.webhook),
+            ("{approval}", &seed.approval),
+            ("{id}", &seed.decision),
         ] {
             path = path.replace(name, value);
         }
@@ -95,14 +102,66 @@ impl Site {
         let member = json!({ "login": format!("{mark}-login"), "name": format!("{mark}-name") });
         let member = send(Method::POST, "/api/v1/members", member).await;
         let token = send(Method::POST, "/api/v1/tokens", json!({ "label": format!("{mark}-token") })).await;
+        let webhook = json!({ "name": format!("{mark}-webhook"), "url": format!("https://{mark}.example/secret") });
+        let webhook = send(Method::POST, "/api/v1/webhooks", webhook).await;
+        let me = send(Method::GET, "/api/v1/session", Value::Null).await;
+        let approval = self.question_of(&text(&me, "organisation"), (&server, &text(&grant, "id")), mark).await;
         Seed {
             grant: text(&grant, "id"),
             member: text(&member, "id"),
             token: text(&token, "id"),
+            webhook: text(&webhook, "id"),
+            decision: self.decision(&text(&me, "organisation"), &text(&grant, "id"), mark).await,
+            approval,
             mark: mark.to_owned(),
             admin,
             server,
         }
+    }
+}
+
+impl Site {
+    /// A decision about a call of a grant, indexed.
+    pub(super) async fn decision(&self, organisation: &str, grant: &str, mark: &str) -> String {
+        let store = &self.trial.control.inner.store;
+        let id = format!("decision-{grant}");
+        let row = DecisionRow {
+            seq: 1,
+            organisation: organisation.to_owned(),
+            ts: crate::trial::NOW,
+            id: id.clone(),
+            grant: grant.to_owned(),
+            grant_label: format!("{mark}-grant"),
+            server: format!("{mark}-server"),
+            method: "tools/call".to_owned(),
+            tool: format!("{mark}-tool"),
+            outcome: "allow".to_owned(),
+            details: "{}".to_owned(),
+            ..DecisionRow::default()
+        };
+        let from = store.watermark(grant).await.unwrap();
+        let to = Watermark { seq: 1, hash: "1".to_owned(), ..from.clone() };
+        store.index(&from, &to, Batch { decisions: vec![row], ..Batch::default() }).await.unwrap();
+        id
+    }
+
+    /// A question about a call of a grant of the first organisation.
+    pub(super) async fn question(&self, server: &str, grant: &str, mark: &str) -> String {
+        self.question_of("default", (server, grant), mark).await
+    }
+
+    /// The same in any organisation.
+    pub(super) async fn question_of(&self, organisation: &str, (server, grant): (&str, &str), mark: &str) -> String {
+        let asked = crate::approvals::trial::Asking {
+            organisation: organisation.to_owned(),
+            server: server.to_owned(),
+            server_name: format!("{mark}-server"),
+            grant: grant.to_owned(),
+            tool: format!("{mark}-tool"),
+            arguments: format!(r#"{{"key":"{mark}-argument"}}"#),
+            ..Default::default()
+        };
+        asked.ask(&self.trial.control).await
     }
 }
 

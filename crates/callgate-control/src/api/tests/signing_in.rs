@@ -55,6 +55,19 @@ async fn a_link_signs_in_once_and_looking_at_it_does_not_use_it() {
 }
 
 #[tokio::test]
+async fn a_link_that_begins_no_session_can_be_used_again() {
+    let site = Site::new().await;
+    let store = &site.trial.control.inner.store;
+    for (disabled, expected) in [(Some(1), "401 CG3151"), (None, "201")] {
+        let mut change = store.begin("default").await.unwrap();
+        let admin = change.named::<callgate_store::Member>(None, "admin").await.unwrap().unwrap().record;
+        change.update(&callgate_store::Member { disabled, ..admin }).await.unwrap();
+        change.commit().await.unwrap();
+        assert_eq!(outcome(&site.send(with_link(&site.first.link)).await), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_new_link_ends_the_one_before_and_is_no_bearer_token() {
     let site = Site::new().await;
     let made = site.root(Method::POST, "/api/v1/members/admin/link", Some(json!({ "expires_in": 900 }))).await;

@@ -14,7 +14,7 @@ enum Line {
 }
 
 /// The difference as unified lines, headed `--- OLD` and `+++ NEW`; empty where there is none.
-pub(super) fn unified(old: (&str, &str), new: (&str, &str)) -> String {
+pub(crate) fn unified(old: (&str, &str), new: (&str, &str)) -> String {
     let ((old_label, old), (new_label, new)) = (old, new);
     if old == new {
         return String::new();

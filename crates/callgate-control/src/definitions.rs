@@ -1,0 +1,15 @@
+//! What the tools of servers are defined as: pinned, set aside when it changes, and looked at by people.
+
+mod edit;
+mod read;
+mod rows;
+mod saw;
+mod shown;
+#[cfg(test)]
+mod tests;
+
+pub use edit::{Approval, Approvals, Approved, DefinitionPatch};
+pub use rows::{DefinitionDetail, DefinitionRow, State};
+pub use saw::Listed;
+
+pub(crate) use saw::Seeing;
