@@ -1,12 +1,12 @@
 //! What the gateway answers itself: refusals and failures, as HTTP and as JSON-RPC.
 
+use crate::asking::words;
 use crate::errors::{Cause, REFUSED_BY_POLICY};
 use crate::judge::Denial;
 use bytes::Bytes;
-use callgate_decision::Refused;
+use callgate_decision::{Approval, Refused};
 use callgate_json::write_string;
 use callgate_mcp::{Era, FrameError, error_response, tool_refusal};
-use callgate_policy::Outcome;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -112,14 +112,20 @@ pub(crate) fn denial_message(denial: &Denial, id: Option<&[u8]>, era: Era) -> Ve
         Denial::Method(cause) => cause_message(cause, id),
         Denial::Frame(error) => error.to_response(),
         Denial::Reach(refused) => {
-            let data = format!("{{\"code\":\"CG2060\",{}}}", decision_member(refused));
+            let data = format!("{{\"code\":\"CG2060\",{}}}", decision_member(refused, None));
             error_response(id, REFUSED_BY_POLICY, &format!("[POLICY DENIED] {}", told(refused)), Some(&data))
         }
         Denial::Call(refused) => tool_refusal(
             id.unwrap_or(b"null"),
             era,
             &format!("[POLICY DENIED] {}", told(refused)),
-            Some(&format!("{{{}}}", decision_member(refused))),
+            Some(&format!("{{{}}}", decision_member(refused, None))),
+        ),
+        Denial::Asked(asked) => tool_refusal(
+            id.unwrap_or(b"null"),
+            era,
+            &words::told(asked),
+            Some(&format!("{{{}}}", decision_member(&asked.refused, Some(&asked.approval)))),
         ),
     }
 }
@@ -127,7 +133,7 @@ pub(crate) fn denial_message(denial: &Denial, id: Option<&[u8]>, era: Era) -> Ve
 /// The HTTP status of a denial: it is an answer, not a failure, except where nothing can be recorded.
 pub(crate) fn denial_status(denial: &Denial) -> StatusCode {
     match denial {
-        Denial::Call(_) | Denial::Reach(_) => StatusCode::OK,
+        Denial::Call(_) | Denial::Asked(_) | Denial::Reach(_) => StatusCode::OK,
         Denial::Frame(error) => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST),
         Denial::Method(cause) => cause.row().status,
     }
@@ -135,15 +141,11 @@ pub(crate) fn denial_status(denial: &Denial) -> StatusCode {
 
 fn told(refused: &Refused) -> &str {
     let message = refused.decision.message.as_str();
-    match refused.decision.outcome {
-        Outcome::Approve if message.is_empty() => "This call needs the approval of a person.",
-        _ if message.is_empty() => "The policy does not allow this call.",
-        _ => message,
-    }
+    if message.is_empty() { "The policy does not allow this call." } else { message }
 }
 
 /// The decision as data: the member `dev.callgate/decision` of an object.
-pub(crate) fn decision_member(refused: &Refused) -> String {
+pub(crate) fn decision_member(refused: &Refused, approval: Option<&Approval>) -> String {
     let mut meta = String::with_capacity(256);
     meta.push_str("\"dev.callgate/decision\":{\"outcome\":\"");
     meta.push_str(refused.decision.outcome.as_str());
@@ -159,7 +161,12 @@ pub(crate) fn decision_member(refused: &Refused) -> String {
         Some(wait) => meta.push_str(&wait.to_string()),
         None => meta.push_str("null"),
     }
-    meta.push_str(",\"approval\":null}");
+    meta.push_str(",\"approval\":");
+    match approval {
+        Some(approval) => words::approval_json(approval, &mut meta),
+        None => meta.push_str("null"),
+    }
+    meta.push('}');
     meta
 }
 

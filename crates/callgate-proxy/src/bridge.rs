@@ -137,7 +137,9 @@ impl Bridge {
         let headers = self.headers(Some(message));
         let id = message.id().filter(|_| message.kind() == MessageKind::Request);
         let Some(id) = id.filter(|_| message.method() != Method::Initialize) else {
-            self.carry(&line, message.id_bytes(), headers).await;
+            // Nobody waits for what comes of a response, whatever its id.
+            let echo = message.id_bytes().filter(|_| message.kind() == MessageKind::Request);
+            self.carry(&line, echo, headers).await;
             if message.method() == Method::Initialized {
                 let own = Arc::clone(self);
                 tasks.spawn(async move {

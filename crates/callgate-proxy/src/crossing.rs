@@ -6,14 +6,14 @@ use crate::errors::Cause;
 use crate::exchange::{Exchange, Opened, Way};
 use crate::forward::{Failure, by};
 use crate::gate::{Phase, until};
-use crate::judge::Caller;
+use crate::judge::{Caller, Denial};
 use crate::reopen;
 use crate::sessions::{Session, Why};
 use crate::snapshot::GrantEntry;
 use crate::standing::Pass;
 use crate::translate;
 use bytes::Bytes;
-use callgate_decision::Permit;
+use callgate_decision::{Cover, Permit};
 use callgate_mcp::{Era, MCP_PROTOCOL_VERSION, Message, MessageKind, Method};
 use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -152,21 +152,39 @@ impl Way<'_> {
                 return Err(Exchange::Whole { status: cause.row().status, message });
             }
         };
-        if entry.decides_like(self.entry) {
+        if entry.decides_like(self.entry) && !self.is_set_aside(message) {
             return Ok((permit, entry));
         }
-        drop(permit);
-        let permit = Way { entry: &entry, ..self }.judge(message).await?;
+        // A person's yes to this very call stays with it, if it is still what was asked about.
+        let cover = permit.release();
+        let permit = Way { entry: &entry, ..self }.judge_under(message, cover).await?;
         Ok((permit, entry))
+    }
+
+    /// Whether the tool that a message calls is set aside until a person has looked at it.
+    fn is_set_aside(self, message: &Message<'_>) -> bool {
+        let definition = message.tool_call().and_then(|call| self.gate.definition(&self.entry.server, call.name));
+        definition.is_some_and(|definition| definition.quarantined)
     }
 
     /// Decides about a message once more; the answer to it where it is denied.
     pub(crate) async fn judge(self, message: &Message<'_>) -> Result<Permit, Exchange> {
+        self.judge_under(message, None).await
+    }
+
+    async fn judge_under(self, message: &Message<'_>, cover: Option<Cover>) -> Result<Permit, Exchange> {
         let own = translate::client(message);
         let client = own.as_ref().or_else(|| self.session?.client.as_ref());
         let session = self.session.filter(|_| self.era == Era::Legacy).map(|session| &*session.id);
-        let judged = self.gate.judge(Caller { entry: self.entry, session, client }, message).await;
+        let judged = self
+            .gate
+            .judge_under(Caller { entry: self.entry, session, client, trace: self.trace }, message, cover)
+            .await;
         judged.map_err(|denial| {
+            // It is on its way already, so it does not wait: its client comes again.
+            if let Denial::Asked(asked) = &denial {
+                self.gate.waiting.stays(&asked.approval.id);
+            }
             let message = answer::denial_message(&denial, message.id_bytes(), self.era).into();
             Exchange::Whole { status: answer::denial_status(&denial), message }
         })

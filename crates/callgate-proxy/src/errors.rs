@@ -110,6 +110,8 @@ pub enum Cause {
     TooManyRounds { server: String, limit: u32 },
     #[error("`{method}` is not offered by the server `{server}`, or has no counterpart in the revision that it speaks")]
     NotBridged { server: String, method: String },
+    #[error("the tools that the server `{server}` lists can't be pinned, so nobody sees them: {why}")]
+    Unpinned { server: String, why: String },
     #[error("the client cancelled this request")]
     Cancelled,
     #[error("{0} requests of the API are open, which is the most: try again when some are answered")]
@@ -178,6 +180,7 @@ impl Cause {
             Self::NotAnswered { .. } => ("CG2081", S::OK, UPSTREAM_FAILED, "not answered"),
             Self::TooManyRounds { .. } => ("CG2082", S::OK, UPSTREAM_FAILED, "too many rounds"),
             Self::NotBridged { .. } => ("CG2083", S::OK, METHOD_NOT_FOUND, "not bridged"),
+            Self::Unpinned { .. } => ("CG2100", S::BAD_GATEWAY, UPSTREAM_FAILED, "unpinned"),
             Self::Cancelled => ("CG2084", S::OK, UPSTREAM_FAILED, "cancelled"),
             Self::Busy(_) => ("CG2090", S::SERVICE_UNAVAILABLE, INTERNAL_ERROR, "busy"),
         };

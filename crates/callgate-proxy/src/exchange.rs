@@ -11,6 +11,7 @@ use crate::gate::Gate;
 use crate::opening;
 use crate::reach;
 use crate::relay::{Item, Messages, Relay, Seen, Source};
+use crate::results::Inspected;
 use crate::sessions::{FarEnd, Session};
 use crate::snapshot::GrantEntry;
 use crate::upstream::{HttpUpstream, StdioUpstream, UpstreamConfig};
@@ -36,6 +37,8 @@ pub(crate) struct Way<'a> {
     pub(crate) entry: &'a Arc<GrantEntry>,
     pub(crate) session: Option<&'a Arc<Session>>,
     pub(crate) era: Era,
+    /// The id of the trace that the message's HTTP headers name.
+    pub(crate) trace: Option<&'a str>,
     /// Whether a client that goes away has cancelled.
     pub(crate) cancel: bool,
     /// Whether an answer may be passed on in pieces. Where it may not, a long one is an error.
@@ -317,7 +320,9 @@ impl Way<'_> {
         status: StatusCode,
         mut body: AnswerBody,
     ) -> Result<Exchange, Failure> {
-        let streams = self.streams && status.is_success() && message.method() == Method::ToolsCall;
+        let may_stream = self.streams && status.is_success() && message.method() == Method::ToolsCall;
+        // What a rule has to look at is read as a whole.
+        let streams = may_stream && !Inspected::looks_at(self.gate, self.entry, message);
         let limit = if streams { LOOK_AT } else { self.gate.options.max_message };
         let bytes = match body.collect(limit).await {
             Ok(Collected::Whole(bytes)) => bytes,
@@ -350,7 +355,9 @@ impl Way<'_> {
         let status = if status == StatusCode::OK { relay.status() } else { status };
         match seen {
             Seen::Changed(message) => Ok(Exchange::Whole { status, message }),
-            Seen::Pass | Seen::Drop(_) | Seen::Judged { .. } => Ok(Exchange::Whole { status, message: bytes }),
+            Seen::Pass | Seen::Drop(_) | Seen::Judged { .. } | Seen::Unpinned(_) => {
+                Ok(Exchange::Whole { status, message: bytes })
+            }
         }
     }
 }

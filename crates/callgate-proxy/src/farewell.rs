@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(crate) async fn tell(gate: Arc<Gate>, pool: Arc<Pool>, session: Arc<Session>) {
     let (Some(id), UpstreamConfig::Http(upstream)) = (session.far_id(), &session.server.upstream) else { return };
     let Some(entry) = gate.snapshot().grant_by_id(&session.grant).cloned() else { return };
-    let caller = Caller { entry: &entry, session: Some(&session.id), client: session.client.as_ref() };
+    let caller = Caller { entry: &entry, session: Some(&session.id), client: session.client.as_ref(), trace: None };
     let Ok(permit) = gate.judge_stream(caller, "(end of idle session)").await else { return };
     let mut headers = crossing::headers(&session);
     headers.insert(MCP_SESSION_ID, id);

@@ -21,7 +21,7 @@ use crate::standing::Pass;
 use crate::upstream::HttpUpstream;
 use ::http::StatusCode;
 use bytes::Bytes;
-use callgate_decision::{Ending, InFlight, Permit, ResultKind};
+use callgate_decision::{Cover, DecisionId, Ending, InFlight, Permit, ResultKind};
 use callgate_mcp::{Message, MessageKind, ResponseOutcome};
 use callgate_policy::Settlement;
 use std::sync::Arc;
@@ -198,9 +198,19 @@ impl Flight {
         }
     }
 
+    /// The decision that let it leave.
+    pub(crate) fn id(&self) -> DecisionId {
+        self.inner.id()
+    }
+
     /// When the call's time is over, and how long that was.
     pub(crate) fn due(&self) -> Option<(tokio::time::Instant, Duration)> {
         self.due
+    }
+
+    /// The yes under which the call left, where a person was asked.
+    pub(crate) fn cover(&self) -> Option<&Cover> {
+        self.inner.cover()
     }
 
     /// Keeps the call's leave until it is over.

@@ -1,5 +1,6 @@
 //! What all fronts share: the configuration of the moment, the decider, the open sessions and processes.
 
+use crate::asking::Waiting;
 use crate::authenticate::Names;
 use crate::eras::held::Held;
 use crate::errors::Cause;
@@ -14,7 +15,7 @@ use crate::snapshot::{GrantEntry, Snapshot, Snapshots};
 use crate::standing::Standings;
 use crate::states::States;
 use crate::withheld::Withheld;
-use callgate_decision::{Clock, Decider};
+use callgate_decision::{Approvals, Clock, Decider, Pins};
 use callgate_policy::Timestamp;
 use std::fmt;
 use std::net::IpAddr;
@@ -37,6 +38,10 @@ pub struct GateParts {
     pub clock: Arc<dyn Clock>,
     /// Hears of what is refused before a grant is known.
     pub refusals: Arc<dyn Refusals>,
+    /// Asks people.
+    pub approvals: Arc<dyn Approvals>,
+    /// Keeps what tools were defined as.
+    pub pins: Arc<dyn Pins>,
     /// Seals what clients keep. Processes with the same key can go on with each other's sessions.
     pub seal: SealKey,
     /// The rest.
@@ -70,6 +75,8 @@ pub struct Gate {
     pub(crate) decider: Decider,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) refusals: Arc<dyn Refusals>,
+    pub(crate) approvals: Arc<dyn Approvals>,
+    pub(crate) pins: Arc<dyn Pins>,
     pub(crate) options: Options,
     pub(crate) names: Names,
     pub(crate) sessions: Sessions,
@@ -79,6 +86,12 @@ pub struct Gate {
     pub(crate) held: Held,
     /// The states that clients bring back to servers.
     pub(crate) states: States,
+    /// The questions to callers' own users that come back as states.
+    pub(crate) questions: States,
+    /// The calls that wait for a person's answer.
+    pub(crate) waiting: Waiting,
+    /// Under which the places of upstreams are digested.
+    pub(crate) place_key: [u8; 32],
     /// What was taken out of lists, and is recorded.
     pub(crate) withheld: Withheld,
     /// Places for refusals on their way to servers.
@@ -115,7 +128,7 @@ pub(crate) struct Figures {
 impl Gate {
     /// The core made of these parts.
     pub fn new(parts: GateParts) -> Arc<Self> {
-        let GateParts { snapshots, decider, clock, refusals, seal, options } = parts;
+        let GateParts { snapshots, decider, clock, refusals, approvals, pins, seal, options } = parts;
         let mut limits = callgate_mcp::Limits::default();
         limits.json.max_bytes = options.max_body;
         Arc::new(Self {
@@ -126,6 +139,9 @@ impl Gate {
             standings: Standings::default(),
             held: Held::default(),
             states: States::new(),
+            questions: States::new(),
+            waiting: Waiting::default(),
+            place_key: seal.of_places(),
             withheld: Withheld::default(),
             refusing: reach::places(),
             tls: Arc::default(),
@@ -135,6 +151,8 @@ impl Gate {
             decider,
             clock,
             refusals,
+            approvals,
+            pins,
             options,
             limits,
         })
@@ -153,6 +171,11 @@ impl Gate {
     /// How many calls wait for their client to answer what the server asked.
     pub fn waiting_calls(&self) -> usize {
         self.held.waiting()
+    }
+
+    /// How many calls wait for a person's answer.
+    pub fn waiting_approvals(&self) -> usize {
+        self.waiting.count()
     }
 
     /// How many child processes serve more than one session's calls.

@@ -1,11 +1,16 @@
 //! One message of a client, judged: a permit to forward it, or the refusal that is answered instead.
 
+mod approve;
+
+pub(crate) use approve::Asked;
+
 use crate::errors::Cause;
-use crate::gate::{Figures, Gate};
+use crate::gate::Gate;
 use crate::reach::{self, Denied};
+use crate::results::Ruled;
 use crate::snapshot::GrantEntry;
 use crate::translate;
-use callgate_decision::{About, Ending, Permit, PolicyVersion, Refused, ResultKind};
+use callgate_decision::{About, Cover, Ending, Permit, PolicyVersion, Refused, ResultKind};
 use callgate_json::Value;
 use callgate_mcp::{FrameError, Message, MessageKind, Method, Subject, reached};
 use callgate_policy::{Client, Decision, Facts, Outcome, Reason, RulePath, Settlement, Timestamp, decide};
@@ -19,13 +24,17 @@ pub(crate) struct Caller<'a> {
     pub(crate) entry: &'a GrantEntry,
     pub(crate) session: Option<&'a str>,
     pub(crate) client: Option<&'a Client>,
+    /// The id of the trace that the message's HTTP headers name.
+    pub(crate) trace: Option<&'a str>,
 }
 
 /// Why a message is not forwarded.
 #[derive(Debug)]
 pub(crate) enum Denial {
-    /// A `tools/call` that the policy denies, or that a person would have to approve.
+    /// A `tools/call` that the policy denies.
     Call(Box<Refused>),
+    /// A `tools/call` that needs a person's yes and does not have it.
+    Asked(Box<Asked>),
     /// A resource, prompt or other thing that the policy keeps out of reach.
     Reach(Box<Refused>),
     /// A message whose parameters can't be judged.
@@ -37,14 +46,33 @@ pub(crate) enum Denial {
 impl Gate {
     /// Decides about a message, charges and records it. What may be forwarded comes back as a permit.
     pub(crate) async fn judge(&self, caller: Caller<'_>, message: &Message<'_>) -> Result<Permit, Denial> {
+        self.judge_under(caller, message, None).await
+    }
+
+    /// The same for a message that a person's yes covers already: it is decided again, or continues a call.
+    pub(crate) async fn judge_under(
+        &self,
+        caller: Caller<'_>,
+        message: &Message<'_>,
+        cover: Option<Cover>,
+    ) -> Result<Permit, Denial> {
         let now = self.clock.now();
         let about = about(caller, message);
-        if let Err(cause) = reach::check_state(self, caller.entry, message) {
-            self.refuse_cause(caller, about.method, &cause).await;
-            return Err(Denial::Method(cause));
-        }
-        if let Some(call) = translate::call(&caller.entry.server.name, message) {
-            let decision = self.decide_call(caller, &call, now);
+        let continued = match reach::check_state(self, caller.entry, message) {
+            Ok(continued) => continued,
+            Err(cause) => {
+                self.refuse_cause(caller, about.method, &cause).await;
+                return Err(Denial::Method(cause));
+            }
+        };
+        let definition = message.tool_call().and_then(|call| self.definition(&caller.entry.server, call.name));
+        if let Some(call) = translate::call(&caller.entry.server.name, message, definition.as_deref()) {
+            // What a flow asks of the history may need a person, too.
+            let decision = self.decider.weigh(self.decide_call(caller, &call, now, about.trace)).await;
+            if decision.outcome == Outcome::Approve {
+                // Boxed: it is rare, and every call's future would have room for it.
+                return Box::pin(self.approve(caller, &call, decision, &about, cover.or(continued))).await;
+            }
             return self.charge(decision, &about).await.map_err(Denial::Call);
         }
         let Some(refused) = refused_method(caller.entry, message) else {
@@ -96,8 +124,19 @@ impl Gate {
         decision: Decision,
     ) -> Result<(), Denied> {
         let about = About { method, ..about_nothing(caller) };
-        let permit = self.charge(decision, &about).await.map_err(Denied)?;
+        let permit = self.charge(decision, &about).await.map_err(Denied::question)?;
         // Nothing leaves for the server: the question itself is what is permitted.
+        permit.depart().settle(Ending::new(Settlement::Keep, ResultKind::Accepted));
+        Ok(())
+    }
+
+    /// Records a decision about what came back.
+    pub(crate) async fn record_result(&self, caller: Caller<'_>, ruled: Ruled) -> Result<(), Denied> {
+        let Ruled { origin, decision, found } = ruled;
+        let about = About { redacted: &found, ..origin.about(about_nothing(caller)) };
+        let of_tool = origin.is_of_tool();
+        let permit = self.charge(decision, &about).await.map_err(|refused| Denied::result(refused, of_tool))?;
+        // The call has left long ago.
         permit.depart().settle(Ending::new(Settlement::Keep, ResultKind::Accepted));
         Ok(())
     }
@@ -124,7 +163,13 @@ impl Gate {
         let _ = self.charge(denied(Reason::InvalidArguments, rule, message), &about).await;
     }
 
-    fn decide_call(&self, caller: Caller<'_>, call: &callgate_policy::Call<'_>, now: Timestamp) -> Decision {
+    fn decide_call(
+        &self,
+        caller: Caller<'_>,
+        call: &callgate_policy::Call<'_>,
+        now: Timestamp,
+        trace: Option<&str>,
+    ) -> Decision {
         let entry = caller.entry;
         let facts = Facts {
             now,
@@ -133,6 +178,7 @@ impl Gate {
             identity: None,
             session: caller.session,
             client: caller.client,
+            trace,
         };
         let policy = entry.policy.as_ref().map(|attached| &*attached.policy);
         let baseline = entry.baseline.as_ref().map(|attached| &*attached.policy);
@@ -140,17 +186,7 @@ impl Gate {
     }
 
     async fn charge(&self, decision: Decision, about: &About<'_>) -> Result<Permit, Box<Refused>> {
-        let charged = self.decider.charge(decision, about).await;
-        match &charged {
-            Ok(_) => Figures::count(&self.figures.forwarded),
-            Err(refused) => {
-                Figures::count(&self.figures.denied);
-                if let Some(error) = &refused.unrecorded {
-                    tracing::error!("a refusal is not in the journal: {error}");
-                }
-            }
-        }
-        charged
+        self.counted(self.decider.charge(decision, about).await)
     }
 }
 
@@ -172,6 +208,7 @@ fn about<'a>(caller: Caller<'a>, message: &'a Message<'_>) -> About<'a> {
         method: message.method_name().unwrap_or("(response)"),
         tool: call.map(|call| call.name),
         request_id: message.id_bytes().and_then(|id| std::str::from_utf8(id).ok()),
+        trace: translate::trace(message, caller.trace),
         arguments: call.and_then(|call| call.arguments).filter(|arguments: &&Value<'_>| arguments.is_object()),
         ..about_nothing(caller)
     }
@@ -194,7 +231,11 @@ pub(crate) fn about_nothing(caller: Caller<'_>) -> About<'_> {
         session: caller.session,
         client: caller.client,
         request_id: None,
+        trace: None,
         arguments: None,
+        approval: None,
+        result_of: None,
+        redacted: &[],
     }
 }
 
@@ -214,6 +255,7 @@ fn decision(outcome: Outcome, reason: Option<Reason>, rule: RulePath, message: S
         place: None,
         message,
         charges: Vec::new(),
+        history: None,
         shadow: Vec::new(),
         ask: None,
         retry_after_ms: None,

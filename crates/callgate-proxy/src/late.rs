@@ -33,7 +33,7 @@ pub(crate) fn cancel(
 
 async fn tell(gate: &Gate, pool: &Arc<Pool>, entry: &GrantEntry, session: &Session, body: Bytes) {
     let UpstreamConfig::Http(upstream) = &entry.server.upstream else { return };
-    let caller = Caller { entry, session: Some(&session.id), client: session.client.as_ref() };
+    let caller = Caller { entry, session: Some(&session.id), client: session.client.as_ref(), trace: None };
     let Ok(permit) = gate.judge_stream(caller, "(cancel)").await else { return };
     let mut headers = crossing::headers(session);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

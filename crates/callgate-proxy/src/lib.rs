@@ -12,6 +12,7 @@
 #![recursion_limit = "256"]
 
 mod answer;
+mod asking;
 mod authenticate;
 pub mod bridge;
 mod crossing;
@@ -27,10 +28,12 @@ mod late;
 mod mirrored;
 mod opening;
 pub mod options;
+mod pinned;
 mod place;
 mod reach;
 mod relay;
 mod reopen;
+mod results;
 pub mod seal;
 mod sessions;
 pub mod snapshot;
@@ -48,6 +51,9 @@ pub use front::stdio::{StdioEnd, StdioError, run_stdio};
 pub use gate::{Early, Gate, GateParts, Refusals};
 pub use options::{CHILD_VARIABLES, Options};
 pub use seal::SealKey;
-pub use snapshot::{AttachedPolicy, GrantEntry, ServerConfig, ServerLimits, Sharing, Snapshot, Snapshots, Timeouts};
+pub use snapshot::{
+    AttachedPolicy, Definitions, GrantEntry, Pinned, Pinning, Quarantine, ServerConfig, ServerLimits, Sharing,
+    Snapshot, Snapshots, Timeouts,
+};
 pub use snapshot::{TokenDigest, TokenKey, UpstreamEra};
 pub use upstream::{HttpUpstream, StdioUpstream, UpstreamConfig, UpstreamError};

@@ -1,11 +1,13 @@
 //! The arguments that a modern call repeats in headers: the tool's schema says which, and is asked for where it is not
 //! known yet (MCP 2026-07-28 "Custom Headers from Tool Parameters").
 
+use crate::crossing;
 use crate::errors::Cause;
 use crate::exchange::Way;
 use crate::forward::Failure;
 use crate::judge::Caller;
 use crate::opening;
+use crate::sessions::FarEnd;
 use crate::standing::{HeaderTable, Known};
 use bytes::Bytes;
 use callgate_json::{Value, write_string};
@@ -38,7 +40,6 @@ pub(crate) async fn params_of(
         return Ok(known);
     }
     ask(way, caller, message).await?;
-    standing.headers.seen_all();
     Ok(known(way, message).flatten())
 }
 
@@ -57,20 +58,29 @@ pub(crate) fn params(table: &HeaderTable, tool: &str) -> Option<Option<Arc<Heade
     }
 }
 
-/// Has every page of the list pass by, where it is learned from.
-async fn ask(way: Way<'_>, caller: Caller<'_>, message: &Message<'_>) -> Result<(), Cause> {
+/// Has every page of the list pass by, where it is learned from. Whoever calls it holds the table's `asking`.
+pub(crate) async fn ask(way: Way<'_>, caller: Caller<'_>, message: &Message<'_>) -> Result<(), Cause> {
     let server = way.entry.server.name.as_str();
-    let way = Way { session: None, streams: false, ..way };
+    let standing = way.gate.standings.of(&way.entry.server);
+    // A modern message has no session but the process that it shares.
+    let session = way.session.filter(|session| way.era == Era::Legacy || matches!(session.far, FarEnd::Peer(_)));
+    let way = Way { session, streams: false, ..way };
+    let changes = standing.list.changes();
     let mut cursor = None;
     for page in 0..MAX_PAGES {
         let body = Bytes::from(list_request(message, page, cursor.as_deref()));
         let Ok(Incoming::One(list)) = parse_client(&body, &way.gate.limits, Batches::Refused) else { return Ok(()) };
         let permit = way.gate.judge_stream(caller, "(tools/list)").await?;
-        let headers = derived(&list, None);
+        let headers = match (way.era, session) {
+            (Era::Legacy, Some(session)) => crossing::headers(session),
+            _ => derived(&list, None),
+        };
         let exchange = Box::pin(way.cross(permit, &list, body.clone(), headers)).await;
         let (_, response) = opening::response(exchange.map_err(|failure| failure.cause(server))?).await?;
         cursor = response.as_deref().and_then(next_cursor);
         if cursor.is_none() {
+            standing.headers.seen_all();
+            standing.list.seen_all(changes);
             return Ok(());
         }
     }

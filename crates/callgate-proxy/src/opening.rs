@@ -1,5 +1,6 @@
 //! The end of `initialize`: a session on what the upstream answered.
 
+use crate::asking::takes_forms;
 use crate::errors::Cause;
 use crate::exchange::Exchange;
 use crate::gate::Gate;
@@ -26,7 +27,9 @@ pub(crate) async fn open_session(
     let (exchange, response) = response(exchange).await?;
     let revision = response.as_deref().and_then(agreed);
     let Some(revision) = revision else { return Ok((exchange, None)) };
-    let session = gate.sessions.open(entry, NewSession { far, revision, client: translate::client(message) })?;
+    let elicits = takes_forms(message.params().and_then(|params| params.get("capabilities")));
+    let new = NewSession { far, revision, client: translate::client(message), elicits };
+    let session = gate.sessions.open(entry, new)?;
     session.was_opened_by(message.bytes());
     let exchange = match exchange {
         Exchange::Stream(mut messages) => {

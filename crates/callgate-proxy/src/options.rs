@@ -44,6 +44,10 @@ pub struct Options {
     pub max_sessions: usize,
     /// Legacy sessions of one grant at once.
     pub max_sessions_per_grant: usize,
+    /// Calls at once that are held while a person decides about them; others are told to come again.
+    pub max_waiting: usize,
+    /// The same of one grant.
+    pub max_waiting_per_grant: usize,
     /// Between two comments on a stream that has nothing to say.
     pub keep_alive: Duration,
     /// For calls in flight to end once the gateway was told to stop.
@@ -67,6 +71,8 @@ impl Default for Options {
             max_connections: 10_000,
             max_sessions: 10_000,
             max_sessions_per_grant: 1_000,
+            max_waiting: 4_096,
+            max_waiting_per_grant: 256,
             keep_alive: Duration::from_secs(25),
             grace: Duration::from_secs(5),
             launcher: None,

@@ -12,15 +12,16 @@ use crate::gate::Gate;
 use crate::snapshot::GrantEntry;
 use crate::states::{About, has_legs};
 use crate::translate;
+use callgate_decision::Cover;
 use callgate_json::{Value, write_string};
 use callgate_mcp::{
     Era, ListKind, META_PROTOCOL_VERSION, Message, Method, Rewrite, Subject, filter_roots, request_state,
 };
-use callgate_policy::{Decision, Policy, Reach, ReachKind, decide_reach, reaches};
+use callgate_policy::{Decision, Definition, Policy, Reach, ReachKind, decide_reach, reaches};
 use std::borrow::Cow;
 
 impl GrantEntry {
-    fn documents(&self) -> (Option<&Policy>, Option<&Policy>) {
+    pub(crate) fn documents(&self) -> (Option<&Policy>, Option<&Policy>) {
         let policy = self.policy.as_ref().map(|attached| &*attached.policy);
         (policy, self.baseline.as_ref().map(|attached| &*attached.policy))
     }
@@ -61,16 +62,19 @@ impl GrantEntry {
     /// Whether an entry of this list is shown. Tasks are nobody's but their owner's, and judged elsewhere.
     pub(crate) fn shows(&self, list: ListKind, name: &str) -> bool {
         match list {
-            // Without a policy a client may still see what it could ask for.
-            ListKind::Tools => {
-                let (policy, baseline) = self.documents();
-                [policy, baseline].into_iter().flatten().all(|policy| policy.listed(name, None))
-            }
+            ListKind::Tools => self.shows_tool(name, None),
             ListKind::Resources => self.reaches(ReachKind::Resource, name),
             ListKind::Templates => self.reaches(ReachKind::Template, name),
             ListKind::Prompts => self.reaches(ReachKind::Prompt, name),
             ListKind::Tasks => true,
         }
+    }
+
+    /// Whether a tool that is pinned as this is shown.
+    pub(crate) fn shows_tool(&self, name: &str, definition: Option<&Definition>) -> bool {
+        // Without a policy a client may still see what it could ask for.
+        let (policy, baseline) = self.documents();
+        [policy, baseline].into_iter().flatten().all(|policy| policy.listed(name, definition))
     }
 }
 
@@ -136,9 +140,9 @@ fn kept_responses<'m, 'a>(entry: &GrantEntry, message: &'m Message<'a>) -> Vec<(
     kept.filter_map(|(answer, kept)| if let Cow::Owned(kept) = kept { Some((answer, kept)) } else { None }).collect()
 }
 
-/// Whether the state that a request brings back could be taken back.
-pub(crate) fn check_state(gate: &Gate, entry: &GrantEntry, message: &Message<'_>) -> Result<(), Cause> {
-    let Some((_, text)) = sealed_state(gate, entry, message)? else { return Ok(()) };
+/// Whether the state that a request brings back could be taken back; the yes under which the request goes on with it.
+pub(crate) fn check_state(gate: &Gate, entry: &GrantEntry, message: &Message<'_>) -> Result<Option<Cover>, Cause> {
+    let Some((_, text)) = sealed_state(gate, entry, message)? else { return Ok(gate.held.cover(entry, message)) };
     let about = About::of(entry, message).ok_or(Cause::StateRefused("this method has none"))?;
     gate.states.check(&about, text, gate.clock.now())
 }

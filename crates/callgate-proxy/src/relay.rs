@@ -1,5 +1,6 @@
 //! What comes back from an upstream, on its way to the client: settled, filtered, and only to whom it belongs.
 
+mod inspect;
 mod look;
 mod messages;
 
@@ -8,11 +9,13 @@ pub(crate) use messages::{Item, Messages, Source};
 use crate::forward::{Failure, Flight};
 use crate::gate::Gate;
 use crate::reach::{Denied, Judged};
+use crate::results::Inspected;
 use crate::sessions::Session;
 use crate::snapshot::GrantEntry;
 use crate::standing::Standing;
 use crate::states::has_legs;
 use bytes::Bytes;
+use callgate_decision::Listed;
 use callgate_json::write_string;
 use callgate_mcp::{
     Batches, Era, Incoming, Limits, Message, MessageKind, Method, Outline, RequestId, ResponseOutcome, codes, outcome,
@@ -35,6 +38,10 @@ pub(crate) struct Relay {
     pub(crate) error_code: Option<i64>,
     /// Something that could not be read was passed on: it may have been the response.
     unread: bool,
+    /// What is listed was told to whoever pins it.
+    told: bool,
+    /// Of what the answer is, where there are rules over results.
+    origin: Option<Inspected>,
     /// The request as it was sent, where its answer may have a state for it to come back with.
     request: Option<Box<[u8]>>,
 }
@@ -49,6 +56,8 @@ pub(crate) enum Seen {
     Drop(&'static str),
     /// It holds questions to the client. It goes on, or this in its place, once they are recorded as allowed.
     Judged { judged: Box<Judged>, changed: Option<Bytes> },
+    /// It lists tools otherwise than they are pinned. It is looked at again once whoever pins them was told.
+    Unpinned(Vec<Listed>),
 }
 
 impl Relay {
@@ -63,6 +72,8 @@ impl Relay {
             flight: None,
             error_code: None,
             unread: false,
+            told: false,
+            origin: None,
             request: None,
         }
     }
@@ -71,7 +82,11 @@ impl Relay {
     pub(crate) fn of(self, message: &Message<'_>, flight: Flight) -> Self {
         let comes_back = self.era == Era::Modern && has_legs(message.method());
         let request = comes_back.then(|| message.bytes().into());
-        Self { method: Some(message.method()), id: message.id(), flight: Some(flight), request, ..self }
+        let origin = Inspected::of(&self.gate, &self.entry, message, flight.id());
+        if let (Some(session), Some(id), true) = (&self.session, message.id(), self.entry.has_result_rules()) {
+            session.awaits(id, origin.as_ref());
+        }
+        Self { method: Some(message.method()), id: message.id(), flight: Some(flight), request, origin, ..self }
     }
 
     /// What the gateway has learned of the server.
@@ -106,7 +121,14 @@ impl Relay {
 
     /// Looks at a body that is one whole message: the answer to the request.
     pub(crate) async fn see_answer(&mut self, bytes: &Bytes) -> Result<Seen, Failure> {
-        match self.see_whole(bytes)? {
+        let mut seen = self.see_whole(bytes)?;
+        if let Seen::Unpinned(news) = seen {
+            let told = self.gate.pin(&self.entry, news).await;
+            told.map_err(|cause| self.fail(Failure::Refused(cause)))?;
+            self.told = true;
+            seen = self.see_whole(bytes)?;
+        }
+        match seen {
             Seen::Judged { mut judged, changed } => match judged.record(&self.gate, self.session.as_ref()).await {
                 Ok(()) => Ok(changed.map_or(Seen::Pass, Seen::Changed)),
                 Err(denied) => Ok(Seen::Changed(self.refused(&denied, None))),
@@ -130,13 +152,7 @@ impl Relay {
         if message.id() != self.id && !(message.id().is_none() && message.error().is_some()) {
             return Err(self.unreadable("it answers another request".to_owned()));
         }
-        match self.look(message) {
-            Ok(seen) => {
-                self.settle(bytes, Some(message));
-                Ok(seen)
-            }
-            Err(why) => Err(self.unreadable(why)),
-        }
+        self.looked(message, bytes)
     }
 
     /// Looks at one message of a stream.
@@ -235,7 +251,14 @@ impl Relay {
                 return Ok(Seen::Drop("a second response"));
             }
         }
+        self.looked(message, bytes)
+    }
+
+    /// Looks at a response, and settles what it answers.
+    fn looked(&mut self, message: &Message<'_>, bytes: &Bytes) -> Result<Seen, Failure> {
         match self.look(message) {
+            // It is not passed on yet.
+            Ok(unpinned @ Seen::Unpinned(_)) => Ok(unpinned),
             Ok(seen) => {
                 self.settle(bytes, Some(message));
                 Ok(seen)
@@ -250,7 +273,7 @@ impl Relay {
         let is_data = self.method.is_some_and(|method| {
             matches!(method, Method::ToolsCall | Method::ResourcesRead | Method::PromptsGet | Method::TasksResult)
         });
-        is_data && Outline::default().is_plain(bytes)
+        is_data && !self.inspects() && Outline::default().is_plain(bytes)
     }
 
     fn settle(&mut self, bytes: &Bytes, message: Option<&Message<'_>>) {

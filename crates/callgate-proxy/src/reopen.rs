@@ -60,7 +60,7 @@ async fn send(
     id: Option<&HeaderValue>,
 ) -> Option<(Flight, Answer)> {
     let UpstreamConfig::Http(upstream) = &way.entry.server.upstream else { return None };
-    let caller = Caller { entry: way.entry, session: Some(&session.id), client: session.client.as_ref() };
+    let caller = Caller { entry: way.entry, session: Some(&session.id), client: session.client.as_ref(), trace: None };
     let permit = way.gate.judge_stream(caller, what).await.ok()?;
     let mut headers = match id {
         // `initialize` comes before any version is agreed on.

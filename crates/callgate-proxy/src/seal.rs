@@ -27,6 +27,13 @@ impl SealKey {
     }
 }
 
+impl SealKey {
+    /// The key under which upstreams are digested, with the secrets that they are spoken to with.
+    pub(crate) fn of_places(&self) -> [u8; 32] {
+        blake3::derive_key("callgate 2026-11 place of an upstream", &self.0)
+    }
+}
+
 impl Seal {
     /// `purpose` separates the texts of one kind from all others under the same key.
     pub(crate) fn new(key: &SealKey, purpose: &'static str) -> Self {

@@ -72,6 +72,8 @@ pub(crate) struct NewSession {
     pub(crate) far: FarEnd,
     pub(crate) revision: Revision,
     pub(crate) client: Option<Client>,
+    /// Whether the client's user can be asked with a form.
+    pub(crate) elicits: bool,
 }
 
 /// The open sessions of the gateway.
@@ -144,7 +146,8 @@ impl Sessions {
         let sealed = match (&new.far, &entry.server.upstream) {
             (FarEnd::Http(far), UpstreamConfig::Http(upstream)) => {
                 let (far, client) = (far.clone(), new.client.clone());
-                Ticket { far, revision: new.revision, client, issued }.seal(&self.seal, entry, upstream)
+                Ticket { far, revision: new.revision, client, issued, elicits: new.elicits }
+                    .seal(&self.seal, entry, upstream)
             }
             _ => None,
         };
@@ -177,8 +180,8 @@ impl Sessions {
         let UpstreamConfig::Http(upstream) = &entry.server.upstream else { return Err(Cause::SessionUnknown) };
         let now = self.clock.now();
         let opened = Ticket::open(&self.seal, entry, upstream, id.as_bytes(), now);
-        let Ticket { far, revision, client, issued } = opened.ok_or(Cause::SessionUnknown)?;
-        let new = NewSession { far: FarEnd::Http(far), revision, client };
+        let Ticket { far, revision, client, issued, elicits } = opened.ok_or(Cause::SessionUnknown)?;
+        let new = NewSession { far: FarEnd::Http(far), revision, client, elicits };
         let session = Arc::new(Session::new(entry, new, id.into(), Some(issued), &self.kept));
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have been as quick.

@@ -3,8 +3,9 @@
 mod grants;
 
 use crate::upstream::UpstreamConfig;
-use callgate_policy::{Grant, GrantId, Organisation, Policy, ServerName, Timestamp};
+use callgate_policy::{Definition, Grant, GrantId, Organisation, Policy, ServerName, Timestamp};
 use grants::Grants;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,45 @@ pub struct ServerConfig {
     pub sharing: Sharing,
     /// How much of it may be in use at once.
     pub limits: ServerLimits,
+    /// When the definitions of its tools are pinned.
+    pub pinning: Pinning,
+    /// What becomes of tools that a person has to look at first. They are never called.
+    pub quarantine: Quarantine,
+}
+
+/// When a tool's definition is pinned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pinning {
+    /// When it is listed for the first time.
+    #[default]
+    FirstSight,
+    /// When a person has approved it; until then the tool is quarantined.
+    Approval,
+}
+
+/// What becomes of a tool whose definition a person has to look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Quarantine {
+    /// It is taken out of lists.
+    #[default]
+    Hide,
+    /// It is listed as its server defines it now.
+    Show,
+}
+
+/// The definitions of one server's tools that are pinned or quarantined.
+#[derive(Debug, Default)]
+pub struct Definitions {
+    by_tool: HashMap<Box<str>, Pinned>,
+}
+
+/// What one tool is pinned as, or would be.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    /// The definition; quarantined where a person has to look at it.
+    pub definition: Arc<Definition>,
+    /// The fingerprint of what the server listed last, where that is something else.
+    pub candidate: Option<Box<str>>,
 }
 
 /// Which era of the protocol an upstream speaks.
@@ -163,6 +203,7 @@ pub struct Snapshot {
     key: TokenKey,
     grants: Grants,
     servers: Vec<Arc<ServerConfig>>,
+    definitions: HashMap<Arc<str>, Arc<Definitions>>,
 }
 
 impl Snapshot {
@@ -175,7 +216,18 @@ impl Snapshot {
         grants: impl IntoIterator<Item = E>,
     ) -> Self {
         let grants = grants.into_iter().map(Into::into).collect();
-        Self { key, grants, servers: servers.into_iter().collect() }
+        Self { key, grants, servers: servers.into_iter().collect(), definitions: HashMap::new() }
+    }
+
+    /// The same with what is known of the servers' tools, by the servers' identities.
+    #[must_use]
+    pub fn with_definitions(self, definitions: HashMap<Arc<str>, Arc<Definitions>>) -> Self {
+        Self { definitions, ..self }
+    }
+
+    /// What is pinned of a server's tools.
+    pub fn definitions(&self, server: &str) -> Option<&Arc<Definitions>> {
+        self.definitions.get(server)
     }
 
     /// The grant that a bearer token stands for.
@@ -196,6 +248,32 @@ impl Snapshot {
     /// The servers, in the order in which they were given.
     pub fn servers(&self) -> &[Arc<ServerConfig>] {
         &self.servers
+    }
+}
+
+impl Definitions {
+    /// The definition that is pinned or quarantined for a tool.
+    pub fn of(&self, tool: &str) -> Option<&Arc<Definition>> {
+        self.by_tool.get(tool).map(|pinned| &pinned.definition)
+    }
+
+    /// The same with what the server listed last.
+    pub(crate) fn pinned(&self, tool: &str) -> Option<&Pinned> {
+        self.by_tool.get(tool)
+    }
+}
+
+impl Pinned {
+    /// The fingerprint of what the server listed last.
+    pub(crate) fn listed(&self) -> &str {
+        self.candidate.as_deref().unwrap_or(&self.definition.fingerprint)
+    }
+}
+
+impl FromIterator<Pinned> for Definitions {
+    fn from_iter<I: IntoIterator<Item = Pinned>>(definitions: I) -> Self {
+        let by_tool = definitions.into_iter().map(|one| (one.definition.name.as_str().into(), one)).collect();
+        Self { by_tool }
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod breaker;
 mod headers;
+mod list;
 mod owned;
 
 pub(crate) use breaker::{jittered, random};
 pub(crate) use headers::{HeaderTable, Known};
+pub(crate) use list::ToolList;
 pub(crate) use owned::Owned;
 
 use crate::eras::Speaks;
@@ -47,6 +49,8 @@ pub(crate) struct Standing {
     pub(crate) is_sse: AtomicBool,
     /// The arguments that its tools want repeated in headers.
     pub(crate) headers: HeaderTable,
+    /// Whether its list of tools has changed since it was seen.
+    pub(crate) list: ToolList,
     /// Whose its tasks are.
     pub(crate) tasks: Owned,
     /// Whom it sent to a URL.
@@ -106,6 +110,7 @@ impl Standing {
             probing: tokio::sync::Mutex::default(),
             is_sse: AtomicBool::new(false),
             headers: HeaderTable::default(),
+            list: ToolList::default(),
             tasks: Owned::default(),
             elicitations: Owned::default(),
         }
@@ -113,6 +118,12 @@ impl Standing {
 
     fn is_of(&self, server: &ServerConfig) -> bool {
         self.upstream == server.upstream && self.era == server.era
+    }
+
+    /// Its list of tools has changed, as it says itself.
+    pub(crate) fn list_changed(&self) {
+        self.headers.forget();
+        self.list.changed();
     }
 
     /// What it speaks, where that is known.

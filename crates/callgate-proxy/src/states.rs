@@ -4,6 +4,7 @@
 use crate::errors::Cause;
 use crate::seal::{Seal, SealKey};
 use crate::snapshot::{GrantEntry, TokenKey};
+use callgate_decision::{ApprovalId, Binding, Cover};
 use callgate_json::{Value, canonical};
 use callgate_mcp::{Message, Method};
 use callgate_policy::Timestamp;
@@ -37,6 +38,7 @@ struct Used {
 struct Opened {
     nonce: [u8; NONCE],
     end: i64,
+    cover: Option<Cover>,
     state: Vec<u8>,
 }
 
@@ -86,19 +88,26 @@ impl States {
         Self { seal, used: Mutex::default() }
     }
 
-    /// What the client gets in the place of a state; `None` where the system gives no randomness.
-    pub(crate) fn seal(&self, about: &About, state: &str, now: Timestamp) -> Option<String> {
+    /// What the client gets in the place of a state; `None` where the system gives no randomness. `cover` is the yes
+    /// under which the request left, and the leg that brings the state continues.
+    pub(crate) fn seal(&self, about: &About, state: &str, cover: Option<&Cover>, now: Timestamp) -> Option<String> {
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce).ok()?;
         let end = now.0.saturating_add(LASTS).to_be_bytes();
-        self.seal.as_ref()?.seal(&about.parts(), &[&nonce[..], &end, state.as_bytes()].concat())
+        let (id, binding) = match cover {
+            Some(cover) => (cover.id().0.as_bytes(), &cover.binding().0[..]),
+            None => (&b""[..], &b""[..]),
+        };
+        let length = [u8::try_from(id.len()).ok()?];
+        let plain = [&nonce[..], &end, &length, id, binding, state.as_bytes()].concat();
+        self.seal.as_ref()?.seal(&about.parts(), &plain)
     }
 
-    /// Whether a state could be taken back now.
-    pub(crate) fn check(&self, about: &About, text: &str, now: Timestamp) -> Result<(), Cause> {
+    /// Whether a state could be taken back now; the yes under which the request goes on with it.
+    pub(crate) fn check(&self, about: &About, text: &str, now: Timestamp) -> Result<Option<Cover>, Cause> {
         let opened = self.open(about, text, now)?;
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.has(&opened) { Err(Cause::StateRefused(USED)) } else { Ok(()) }
+        if used.has(&opened) { Err(Cause::StateRefused(USED)) } else { Ok(opened.cover) }
     }
 
     /// Takes a state back, which is then used: the server's own.
@@ -123,8 +132,21 @@ impl States {
         if end <= now.0 {
             return Err(Cause::StateRefused("it has expired"));
         }
-        Ok(Opened { nonce: *nonce, end, state: state.to_vec() })
+        let (cover, state) = covered(state).ok_or(Cause::StateRefused(ALTERED))?;
+        Ok(Opened { nonce: *nonce, end, cover, state: state.to_vec() })
     }
+}
+
+/// The yes that stands in front of a state, where there is one.
+fn covered(plain: &[u8]) -> Option<(Option<Cover>, &[u8])> {
+    let (length, rest) = plain.split_first()?;
+    if *length == 0 {
+        return Some((None, rest));
+    }
+    let (id, rest) = rest.split_at_checked(usize::from(*length))?;
+    let (binding, state) = rest.split_first_chunk::<32>()?;
+    let id = ApprovalId(std::str::from_utf8(id).ok()?.into());
+    Some((Some(Cover::leg(id, Binding(*binding))), state))
 }
 
 const ALTERED: &str = "it is not what this gateway gave to this grant for this very request";
@@ -164,7 +186,7 @@ mod tests {
         let one = about(["g", "s", "r"]);
         let large = "x".repeat(200_000);
         for state in ["", "opaque \u{1F600} \"{}", &large] {
-            let text = states.seal(&one, state, Timestamp(0)).unwrap();
+            let text = states.seal(&one, state, None, Timestamp(0)).unwrap();
             for foreign in [["h", "s", "r"], ["g", "t", "r"], ["g", "s", "q"]] {
                 assert!(states.take(&about(foreign), &text, Timestamp(1)).is_err(), "{foreign:?}");
             }
@@ -173,11 +195,25 @@ mod tests {
             altered.pop();
             assert!(states.take(&one, &altered, Timestamp(1)).is_err());
             assert_eq!(states.take(&one, &text, Timestamp(LASTS)), Err(Cause::StateRefused("it has expired")));
-            assert_eq!(states.check(&one, &text, Timestamp(1)), Ok(()));
+            assert!(states.check(&one, &text, Timestamp(1)).unwrap().is_none());
             assert_eq!(states.take(&one, &text, Timestamp(1)).as_deref(), Ok(state));
             assert_eq!(states.take(&one, &text, Timestamp(1)), Err(Cause::StateRefused(USED)));
-            assert_eq!(states.check(&one, &text, Timestamp(1)), Err(Cause::StateRefused(USED)));
+            assert_eq!(states.check(&one, &text, Timestamp(1)).unwrap_err(), Cause::StateRefused(USED));
         }
+    }
+
+    #[test]
+    fn a_state_keeps_the_yes_under_which_its_request_left() {
+        let (states, one) = (States::new(), about(["g", "s", "r"]));
+        for id in ["a_1", &"x".repeat(255)] {
+            let cover = Cover::leg(ApprovalId(id.into()), Binding([7; 32]));
+            let text = states.seal(&one, "state", Some(&cover), Timestamp(0)).unwrap();
+            let kept = states.check(&one, &text, Timestamp(1)).unwrap().unwrap();
+            assert_eq!((&*kept.id().0, kept.binding().0), (id, [7; 32]));
+            assert_eq!(states.take(&one, &text, Timestamp(1)).as_deref(), Ok("state"));
+        }
+        let long = Cover::leg(ApprovalId("x".repeat(256).into()), Binding([7; 32]));
+        assert!(states.seal(&one, "state", Some(&long), Timestamp(0)).is_none());
     }
 
     #[test]
@@ -186,7 +222,7 @@ mod tests {
         let opened = |number: usize| {
             let mut nonce = [0; NONCE];
             nonce[..8].copy_from_slice(&number.to_be_bytes());
-            Opened { nonce, end: 100 + i64::try_from(number).unwrap(), state: Vec::new() }
+            Opened { nonce, end: 100 + i64::try_from(number).unwrap(), cover: None, state: Vec::new() }
         };
         for number in 0..=MAX_USED {
             used.add(&opened(number), Timestamp(0));

@@ -18,7 +18,7 @@ use crate::forward::{Failure, forward_note, forward_request};
 use crate::relay::{Messages, Relay, Source};
 use answers::Live;
 use bytes::Bytes;
-use callgate_decision::Permit;
+use callgate_decision::{Cover, Permit};
 use callgate_mcp::bridge::up::{self, Askable};
 use callgate_mcp::{Batches, Era, Incoming, Message, MessageKind, Method, parse_client};
 use http::StatusCode;
@@ -97,6 +97,7 @@ async fn ask_in(way: Way<'_>, permit: Permit, message: &Message<'_>, lease: Leas
     let level = open::set_level(way, message, lease.session()).await;
     let body = up::request(message);
     let timeouts = &way.entry.server.timeouts;
+    let cover = permit.cover().map(Cover::for_legs);
     let asked = {
         // It is made of what was read a moment ago, so it can be read again.
         let Ok(Incoming::One(legacy)) = parse_client(&body, &way.gate.limits, Batches::Refused) else {
@@ -105,7 +106,8 @@ async fn ask_in(way: Way<'_>, permit: Permit, message: &Message<'_>, lease: Leas
         forward_request(permit, lease.peer(), &legacy, timeouts, true).await
     };
     let (flight, asked) = asked?;
-    let live = Live::new(asked, lease, Askable::of(message), message.method(), level);
+    let mut live = Live::new(asked, lease, Askable::of(message), message.method(), level);
+    live.cover = cover;
     let answers = Answers::new(way, message, live);
     first_of(Messages::new(Source::Held(Box::new(answers)), relay(way).of(message, flight))).await
 }

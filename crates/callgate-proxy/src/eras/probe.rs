@@ -56,7 +56,7 @@ pub(crate) fn forget(way: Way<'_>) {
 }
 
 async fn ask(way: Way<'_>) -> Result<Speaks, Failure> {
-    let caller = Caller { entry: way.entry, session: None, client: None };
+    let caller = Caller { entry: way.entry, session: None, client: None, trace: None };
     let permit = way.gate.judge_stream(caller, "(probe)").await.map_err(Failure::Refused)?;
     match &way.entry.server.upstream {
         UpstreamConfig::Http(upstream) => ask_http(way, permit, upstream).await,

@@ -115,7 +115,7 @@ fn is_modern_refusal(answer: &[u8]) -> bool {
 /// Another permit for the same message: the first one has left. What is denied now is answered so.
 async fn again(way: Way<'_>, message: &Message<'_>) -> Result<Permit, Opened> {
     let client = translate::client(message);
-    let caller = Caller { entry: way.entry, session: None, client: client.as_ref() };
+    let caller = Caller { entry: way.entry, session: None, client: client.as_ref(), trace: None };
     way.gate.judge(caller, message).await.map_err(|denial| {
         let message = answer::denial_message(&denial, message.id_bytes(), Era::Legacy).into();
         Opened { exchange: Exchange::Whole { status: answer::denial_status(&denial), message }, far: None }

@@ -3,8 +3,10 @@
 
 mod call;
 mod events;
+mod held;
 
 use crate::answer;
+use crate::asking::Owner;
 use crate::errors::Cause;
 use crate::exchange::Way;
 use crate::forward::{Ended, Peer, Pool};
@@ -20,6 +22,7 @@ use callgate_mcp::{Batches, Era, FrameError, Incoming, LineTooLong, RequestId, R
 use callgate_policy::GrantId;
 use std::collections::HashMap;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -44,6 +47,12 @@ pub(crate) struct Connection {
     revision: Mutex<Option<Revision>>,
     /// Requests whose answers are awaited.
     waiting: Mutex<HashMap<RequestId, AbortHandle>>,
+    /// Who can speak of a call again that waits for a person.
+    owner: Owner,
+    /// Whether the client's user can be asked with a form.
+    elicits: AtomicBool,
+    /// Whether nothing more comes from the client, or its server has ended: nothing waits for a person any more.
+    left: AtomicBool,
 }
 
 /// Serves a client until it leaves, its server process ends, or `over` says that it may not go on. Then its session
@@ -101,6 +110,7 @@ async fn serve(
             line = input.next() => line,
             status = &mut ended => {
                 // What was still awaited is told that the process ended.
+                connection.leaves();
                 connection.all_answered(tasks).await;
                 return Ok(End::ServerEnded(status));
             }
@@ -115,7 +125,9 @@ async fn serve(
             Err(InputError::Io(error)) => return Err(error),
         }
     }
-    // The client has said everything; what it asked for is still answered.
+    // The client has said everything; what it asked for is still answered. Nothing runs for it that a person allows
+    // only when it may be long gone.
+    connection.leaves();
     tokio::select! {
         () = connection.all_answered(tasks) => {}
         () = connection.lines.closed() => {}
@@ -134,6 +146,7 @@ impl Connection {
 
     /// A connection of this grant's client, to whom messages go by `lines`.
     pub(crate) fn new(gate: Arc<Gate>, pool: Arc<Pool>, grant: &GrantId, lines: Lines) -> Arc<Self> {
+        let owner = gate.waiting.line();
         Arc::new(Self {
             gate,
             pool,
@@ -142,6 +155,9 @@ impl Connection {
             session: Mutex::default(),
             revision: Mutex::default(),
             waiting: Mutex::default(),
+            owner,
+            elicits: AtomicBool::new(false),
+            left: AtomicBool::new(false),
         })
     }
 
@@ -151,7 +167,7 @@ impl Connection {
         let started = self.gate.processes.start(&entry.server, command, &self.gate.options);
         let process = started.map_err(|failure| failure.cause(entry.server.name.as_str()))?;
         let far = FarEnd::Peer(process.clone());
-        let new = NewSession { far, revision: Revision::LATEST_LEGACY, client: None };
+        let new = NewSession { far, revision: Revision::LATEST_LEGACY, client: None, elicits: false };
         self.set_session(self.gate.sessions.open(entry, new)?);
         Ok(Some(process))
     }
@@ -184,13 +200,13 @@ impl Connection {
     }
 
     async fn refuse_frame(&self, entry: &GrantEntry, method: &str, error: &FrameError) {
-        let caller = Caller { entry, session: None, client: None };
+        let caller = Caller { entry, session: None, client: None, trace: None };
         self.gate.refuse_frame(caller, method, error).await;
         self.lines.write(&error.to_response()).await;
     }
 
     fn way<'a>(&'a self, entry: &'a Arc<GrantEntry>, session: Option<&'a Arc<Session>>, era: Era) -> Way<'a> {
-        Way { gate: &self.gate, pool: &self.pool, entry, session, era, cancel: true, streams: false }
+        Way { gate: &self.gate, pool: &self.pool, entry, session, era, trace: None, cancel: true, streams: false }
     }
 
     fn session(&self) -> Option<Arc<Session>> {
@@ -209,6 +225,19 @@ impl Connection {
 
     fn set_revision(&self, revision: Revision) {
         *self.revision.lock().unwrap_or_else(PoisonError::into_inner) = Some(revision);
+    }
+
+    fn elicits(&self) -> bool {
+        self.elicits.load(Ordering::Relaxed)
+    }
+
+    fn has_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    fn leaves(&self) {
+        self.left.store(true, Ordering::Relaxed);
+        self.gate.waiting.release(&self.owner);
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<RequestId, AbortHandle>> {

@@ -4,6 +4,7 @@ mod batch;
 mod body;
 mod elsewhere;
 mod headers;
+mod held;
 mod hosted;
 mod pages;
 mod post;
@@ -40,6 +41,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 /// Request heads above this, in bytes, are answered with 431.
 const MAX_HEAD: usize = 64 << 10;
 const MAX_HEADERS: usize = 100;
+/// The endpoint of the gateway's own server; no other server has this name.
+const OWN: &str = "/mcp/callgate";
 /// After an accept that failed for want of something (descriptors), before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const SWEEP: Duration = Duration::from_secs(15);
@@ -267,6 +270,10 @@ async fn handle(worker: &Arc<Worker>, request: Request<Incoming>, peer: IpAddr) 
     if let Err(cause) = gate.names.check(&head.uri, &head.headers) {
         return refuse_early(gate, &cause, peer, path);
     }
+    // The gateway's own server is whose the rest is.
+    if path == OWN && worker.door.is_some() {
+        return elsewhere(worker, Request::from_parts(head, body), peer).await;
+    }
     // What only looks like an endpoint is refused, and noted, as one: nobody else's routes begin so.
     if !path.starts_with("/mcp") && !path.starts_with("//") {
         // The front page is whose the pages are.
@@ -310,7 +317,7 @@ async fn elsewhere(worker: &Worker, request: Request<Incoming>, peer: IpAddr) ->
 
 /// Records and answers what is refused for this cause, once the grant is known.
 async fn refuse(gate: &Gate, entry: &GrantEntry, what: &str, cause: &Cause) -> Reply {
-    gate.refuse_cause(Caller { entry, session: None, client: None }, what, cause).await;
+    gate.refuse_cause(Caller { entry, session: None, client: None, trace: None }, what, cause).await;
     answer::cause(cause, None)
 }
 

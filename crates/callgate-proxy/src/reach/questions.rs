@@ -3,6 +3,7 @@
 use super::Denied;
 use crate::gate::Gate;
 use crate::judge::Caller;
+use crate::results::Ruled;
 use crate::sessions::Session;
 use crate::snapshot::GrantEntry;
 use crate::translate;
@@ -27,6 +28,8 @@ pub(crate) struct Judged {
     pub(crate) entry: Arc<GrantEntry>,
     /// What is recorded and refused as.
     pub(crate) carrier: Carrier,
+    /// What the rules over results make of the message.
+    pub(crate) ruled: Option<Ruled>,
 }
 
 /// What holds the questions.
@@ -56,18 +59,21 @@ impl Asked {
 }
 
 impl Judged {
-    /// Records every question, up to the first that is refused.
+    /// Records every question, up to the first that is refused, and what became of a result.
     pub(crate) fn record(&mut self, gate: &Arc<Gate>, session: Option<&Arc<Session>>) -> Judging {
-        let questions = std::mem::take(&mut self.questions);
+        let (questions, ruled) = (std::mem::take(&mut self.questions), self.ruled.take());
         let (gate, entry, session) = (Arc::clone(gate), Arc::clone(&self.entry), session.cloned());
         Box::pin(async move {
             let session = session.as_deref();
             let client = session.and_then(|session| session.client.as_ref());
-            let caller = Caller { entry: &entry, session: session.map(|session| &*session.id), client };
+            let caller = Caller { entry: &entry, session: session.map(|session| &*session.id), client, trace: None };
             for Asked { method, decision } in questions {
                 gate.record_question(caller, &method, decision).await?;
             }
-            Ok(())
+            match ruled {
+                Some(ruled) => gate.record_result(caller, ruled).await,
+                None => Ok(()),
+            }
         })
     }
 }

@@ -19,9 +19,21 @@ use std::sync::Arc;
 /// Refusals on their way to servers at once: a server that asks without end is not answered without end.
 const MAX_ANSWERS: usize = 64;
 
-/// A question that the policy refuses, or that could not be recorded.
+/// A question or a result that the policy refuses, or that could not be recorded.
 #[derive(Debug)]
-pub(crate) struct Denied(pub(crate) Box<Refused>);
+pub(crate) struct Denied {
+    refused: Box<Refused>,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Question,
+    /// A result; of a tool, or of something else.
+    Result {
+        of_tool: bool,
+    },
+}
 
 /// Where the refusal of a server's request goes.
 pub(crate) enum ServerEnd {
@@ -32,9 +44,18 @@ pub(crate) enum ServerEnd {
 }
 
 impl Denied {
+    pub(crate) fn question(refused: Box<Refused>) -> Self {
+        Self { refused, what: What::Question }
+    }
+
+    /// `of_tool`: what stands in its place can be a result that a model reads.
+    pub(crate) fn result(refused: Box<Refused>, of_tool: bool) -> Self {
+        Self { refused, what: What::Result { of_tool } }
+    }
+
     /// The reason, for people.
     pub(crate) fn message(&self) -> &str {
-        &self.0.decision.message
+        &self.refused.decision.message
     }
 
     /// The answer to the server's request with this id, on one line.
@@ -46,13 +67,21 @@ impl Denied {
         line
     }
 
-    /// The answer to the client's request with this id, whose result would have been the question.
+    /// The answer to the client's request with this id, whose result would have been the question, or is refused.
     pub(crate) fn to_client(&self, id: &[u8], era: Era, method: Option<Method>) -> Vec<u8> {
-        let text = format!("[POLICY DENIED] The server wants something that is not allowed. {}", self.message());
-        if method == Some(Method::ToolsCall) {
-            return tool_refusal(id, era, &text, Some(&format!("{{{}}}", answer::decision_member(&self.0))));
+        let (text, page, of_tool) = match self.what {
+            What::Question => {
+                let text =
+                    format!("[POLICY DENIED] The server wants something that is not allowed. {}", self.message());
+                (text, "CG2061", method == Some(Method::ToolsCall))
+            }
+            What::Result { of_tool } => (format!("[POLICY DENIED] {}", self.message()), "CG2110", of_tool),
+        };
+        let decision = answer::decision_member(&self.refused, None);
+        if of_tool {
+            return tool_refusal(id, era, &text, Some(&format!("{{{decision}}}")));
         }
-        let data = format!("{{\"code\":\"CG2061\",{}}}", answer::decision_member(&self.0));
+        let data = format!("{{\"code\":\"{page}\",{decision}}}");
         error_response(Some(id), REFUSED_BY_POLICY, &text, Some(&data))
     }
 }
@@ -78,7 +107,7 @@ impl ServerEnd {
             Self::Peer(_) => None,
             Self::Session(session) => Some(&*session.id),
         };
-        let caller = Caller { entry, session, client: None };
+        let caller = Caller { entry, session, client: None, trace: None };
         let permit = gate.judge_stream(caller, "(refusal)").await.map_err(|cause| cause.to_string())?;
         let timeouts = &entry.server.timeouts;
         let session = match self {

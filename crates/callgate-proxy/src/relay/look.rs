@@ -1,9 +1,12 @@
 //! What of a response goes on: lists without what is hidden, questions that are allowed, tasks whose owner is known.
 
 use super::{Relay, Seen};
+use crate::forward::Flight;
 use crate::judge::Caller;
+use crate::pinned::{Survey, Surveyed};
 use crate::reach::{Asked, Carrier, Judged, speaks_modern};
 use crate::sessions::FarEnd;
+use crate::snapshot::Quarantine;
 use crate::standing::Standing;
 use crate::states::About;
 use crate::upstream::UpstreamConfig;
@@ -19,6 +22,11 @@ use std::sync::Arc;
 impl Relay {
     /// Looks at the response to a request, or at one that a resumed stream brings. An error where it may not go on.
     pub(super) fn look(&self, message: &Message<'_>) -> Result<Seen, String> {
+        let seen = self.look_at(message)?;
+        self.inspect_response(message, seen)
+    }
+
+    fn look_at(&self, message: &Message<'_>) -> Result<Seen, String> {
         let questions = match (message.result(), message.error()) {
             (Some(result), _) => {
                 self.learn_task(result);
@@ -27,10 +35,14 @@ impl Relay {
             (None, Some(error)) => required_elicitations(error).map_err(|error| error.to_string())?,
             (None, None) => Vec::new(),
         };
+        let survey = self.survey(message)?;
+        if !self.told && !survey.news.is_empty() {
+            return Ok(Seen::Unpinned(survey.news));
+        }
         let sealed = self.seal_state(message)?;
         let filtered = match &sealed {
-            None => self.filter(message)?,
-            Some(bytes) => self.filter_again(bytes)?,
+            None => self.filter(message, &survey)?,
+            Some(bytes) => self.filter_again(bytes, &survey)?,
         };
         if questions.is_empty() {
             return Ok(match filtered {
@@ -60,17 +72,24 @@ impl Relay {
             return Err("its `requestState` belongs to no request".to_owned());
         };
         let about = About::of(&self.entry, &request);
-        let text = about.and_then(|about| self.gate.states.seal(&about, state, self.gate.clock.now()));
+        let cover = self.flight.as_ref().and_then(Flight::cover);
+        let text = about.and_then(|about| self.gate.states.seal(&about, state, cover, self.gate.clock.now()));
         let text = text.ok_or("its `requestState` can't be sealed")?;
         // What is sealed needs no escapes.
         Ok(Some(Rewrite::new(message).part(place, format!("\"{text}\"").into_bytes()).into_bytes().into_owned()))
     }
 
-    fn filter_again(&self, bytes: &[u8]) -> Result<Filtered, String> {
+    /// The tools that a response lists, as they are pinned.
+    fn survey(&self, message: &Message<'_>) -> Result<Survey, String> {
+        let lists_tools = message.result().is_some_and(|result| self.lists_in(result).contains(&ListKind::Tools));
+        if lists_tools { self.gate.survey(&self.entry.server, message) } else { Ok(Survey::default()) }
+    }
+
+    fn filter_again(&self, bytes: &[u8], survey: &Survey) -> Result<Filtered, String> {
         let mut limits = self.limits();
         limits.json.max_bytes = bytes.len();
         match parse_server(bytes, &limits, Batches::Refused) {
-            Ok(Incoming::One(message)) => match self.filter(&message)? {
+            Ok(Incoming::One(message)) => match self.filter(&message, survey)? {
                 Filtered::Unchanged => Ok(Filtered::Changed(bytes.to_vec())),
                 changed => Ok(changed),
             },
@@ -91,7 +110,7 @@ impl Relay {
             asked
         };
         let questions = questions.iter().map(decide).collect();
-        Box::new(Judged { questions, entry, carrier })
+        Box::new(Judged { questions, entry, carrier, ruled: None })
     }
 
     /// A user who is sent to a URL is told when the visit is over, if it was this grant's.
@@ -100,12 +119,12 @@ impl Relay {
             .is_ok_and(|subjects| subjects.iter().any(|subject| matches!(subject, Subject::Url(_))));
         let id = question.params.and_then(|params| params.get("elicitationId")).and_then(Value::as_str);
         if let (true, Some(id)) = (leads_away, id) {
-            self.standing().elicitations.learn(&self.entry.grant.id, id, None);
+            self.standing().elicitations.learn(&self.entry.grant.id, id, None, None);
         }
     }
 
     /// Takes out of lists what the grant may not see, and forbids caches to share what depends on the grant.
-    fn filter(&self, message: &Message<'_>) -> Result<Filtered, String> {
+    fn filter(&self, message: &Message<'_>, survey: &Survey) -> Result<Filtered, String> {
         let Some(result) = message.result() else { return Ok(Filtered::Unchanged) };
         let mut kinds = self.lists_in(result);
         let scope = match self.era {
@@ -118,10 +137,14 @@ impl Relay {
         }
         let standing = self.standing();
         let mut taken = Taken::new(&self.gate);
-        let keep = |entry: &ListEntry<'_>| self.shows(&standing, &mut taken, entry);
+        let mut surveyed = survey.tools.iter();
+        let keep = |entry: &ListEntry<'_>| {
+            let tool = if entry.kind() == ListKind::Tools { surveyed.next() } else { None };
+            self.shows(&standing, &mut taken, entry, tool)
+        };
         let filtered = filter_lists(message, &kinds, scope, keep).map_err(|error| error.to_string())?;
         let session = self.session.as_ref().map(|session| &*session.id);
-        taken.record(Caller { entry: &self.entry, session, client: None });
+        taken.record(Caller { entry: &self.entry, session, client: None, trace: None });
         Ok(filtered)
     }
 
@@ -138,13 +161,26 @@ impl Relay {
     }
 
     /// Whether an entry stays. What the policy takes out is noted.
-    fn shows(&self, standing: &Standing, taken: &mut Taken<'_>, entry: &ListEntry<'_>) -> bool {
+    fn shows(
+        &self,
+        standing: &Standing,
+        taken: &mut Taken<'_>,
+        entry: &ListEntry<'_>,
+        tool: Option<&Surveyed>,
+    ) -> bool {
         let (kind, name) = (entry.kind(), entry.name());
         if kind == ListKind::Tasks {
             return standing.tasks.is_of(&self.entry.grant.id, name, self.gate.clock.now());
         }
         let learned = if kind == ListKind::Tools { standing.headers.learn(entry) } else { Ok(()) };
-        if !self.entry.shows(kind, name) {
+        let is_shown = match tool {
+            None => self.entry.shows(kind, name),
+            Some(tool) => {
+                let is_set_aside = !tool.is_as_pinned && self.entry.server.quarantine == Quarantine::Hide;
+                !is_set_aside && self.entry.shows_tool(name, tool.definition.as_deref())
+            }
+        };
+        if !is_shown {
             taken.note(kind, name);
             return false;
         }
@@ -174,11 +210,16 @@ impl Relay {
         let Some(id) = task.get("taskId").and_then(Value::as_str) else { return };
         let ttl = ["ttl", "ttlMs"].into_iter().find_map(|key| task.get(key)?.as_number()?.exact().ok()?.as_i64());
         let end = ttl.map(|ttl| Timestamp(self.gate.clock.now().0.saturating_add(ttl.max(0))));
-        self.standing().tasks.learn(&self.entry.grant.id, id, end);
+        self.standing().tasks.learn(&self.entry.grant.id, id, end, self.task_origin());
     }
 
     /// Looks at a notification. Nothing of what the grant can't reach is told about.
     pub(super) fn notice(&self, message: &Message<'_>) -> Seen {
+        let seen = self.notice_as_is(message);
+        self.inspect_aside(message, seen)
+    }
+
+    fn notice_as_is(&self, message: &Message<'_>) -> Seen {
         let param = |key| message.params().and_then(|params| params.get(key)).and_then(Value::as_str);
         let (grant, now) = (&self.entry.grant.id, self.gate.clock.now());
         match message.method_name().unwrap_or_default() {
@@ -205,7 +246,7 @@ impl Relay {
                 if known { Seen::Pass } else { Seen::Drop("it is about a visit that nobody was asked for") }
             }
             "notifications/tools/list_changed" => {
-                self.standing().headers.forget();
+                self.standing().list_changed();
                 Seen::Pass
             }
             _ => Seen::Pass,
@@ -220,6 +261,7 @@ impl Relay {
             return Seen::Pass;
         }
         let question = Question { method: message.method_name().unwrap_or_default(), params: message.params() };
-        Seen::Judged { judged: self.judge(&[question], Carrier::Request { id, method }), changed: None }
+        let judged = self.judge(&[question], Carrier::Request { id, method });
+        self.inspect_aside(message, Seen::Judged { judged, changed: None })
     }
 }

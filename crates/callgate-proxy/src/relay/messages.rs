@@ -19,6 +19,8 @@ use http::StatusCode;
 use judging::Waiting;
 use resuming::Read;
 use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use watch::Watch;
 
@@ -37,7 +39,12 @@ pub(crate) struct Messages {
     resumes: bool,
     /// A message with questions to the client, while they are recorded.
     judging: Option<(Judging, Waiting)>,
+    /// A list of tools, while whoever pins them is told.
+    pinning: Option<(Pinning, Item)>,
 }
+
+/// News about tools on their way to whoever pins them.
+type Pinning = Pin<Box<dyn Future<Output = Result<(), Cause>> + Send>>;
 
 /// Where the messages come from.
 pub(crate) enum Source {
@@ -155,6 +162,7 @@ impl Messages {
             over: false,
             resumes: false,
             judging: None,
+            pinning: None,
         }
     }
 
@@ -173,6 +181,9 @@ impl Messages {
         }
         while !self.over {
             if let Some(item) = self.judged().await {
+                return Ok(Some(item));
+            }
+            if let Some(item) = self.pinned().await? {
                 return Ok(Some(item));
             }
             match self.step().await {
@@ -209,6 +220,20 @@ impl Messages {
             }
         }
         Ok(None)
+    }
+
+    /// The list whose tools were pinned meanwhile. May be dropped and called again.
+    async fn pinned(&mut self) -> Result<Option<Item>, Failure> {
+        let Some((pinning, _)) = self.pinning.as_mut() else { return Ok(None) };
+        let told = pinning.as_mut().await;
+        let Some((_, item)) = self.pinning.take() else { return Ok(None) };
+        if let Err(cause) = told {
+            return Err(self.failed(Failure::Refused(cause)));
+        }
+        self.relay.told = true;
+        let passed = self.pass(item);
+        self.relay.told = false;
+        passed.map_err(|failure| self.failed(failure))
     }
 
     /// Puts a step back in front.
@@ -298,7 +323,7 @@ impl Messages {
         if self.relay.waits_for_events() {
             self.relay.renew();
         }
-        let waited = self.relay.flight.is_some();
+        let (waited, came_as_response) = (self.relay.flight.is_some(), is_response);
         let seen = match &self.source {
             Source::Sse { .. } => self.relay.see(&message)?,
             _ if !is_response => self.relay.see_aside(&message),
@@ -312,6 +337,12 @@ impl Messages {
                 Ok(None)
             }
             Seen::Changed(message) => Ok(Some(Item::changed(event, message, is_response))),
+            Seen::Unpinned(news) => {
+                let (gate, entry) = (Arc::clone(&self.relay.gate), Arc::clone(&self.relay.entry));
+                let pinning = Box::pin(async move { gate.pin(&entry, news).await });
+                self.pinning = Some((pinning, Item::Message { message, event, is_response: came_as_response }));
+                Ok(None)
+            }
             Seen::Judged { mut judged, changed } => {
                 let item = match changed {
                     None => Item::Message { message, event, is_response },

@@ -2,13 +2,14 @@
 
 use super::{FarEnd, NewSession, Why};
 use crate::errors::Cause;
+use crate::results::Inspected;
 use crate::snapshot::{GrantEntry, ServerConfig, Snapshot};
 use crate::streams::EventLog;
 use bytes::Bytes;
 use callgate_mcp::{Message, Method, RequestId, Revision};
 use callgate_policy::{Client, GrantId, Timestamp};
 use http::HeaderValue;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +17,8 @@ use tokio::sync::watch;
 
 /// Requests of one server that a client has not answered yet.
 const MAX_ASKED: usize = 1024;
+/// Requests whose answers rules over results look at, and that are remembered; the oldest go first.
+const MAX_AWAITED: usize = 256;
 /// An `initialize` above this is not kept.
 const MAX_HELLO: usize = 64 << 10;
 
@@ -33,6 +36,8 @@ pub(crate) struct Session {
     pub(crate) revision: Revision,
     /// What the client calls itself.
     pub(crate) client: Option<Client>,
+    /// Whether the client's user can be asked with a form.
+    pub(crate) elicits: bool,
     /// When a sealed id was issued; none for other ids.
     pub(super) issued: Option<Timestamp>,
     /// What its event streams said, where they are the gateway's own.
@@ -50,6 +55,8 @@ pub(crate) struct Session {
     pub(crate) reopening: tokio::sync::Mutex<()>,
     /// The upstream was told something that it would have to be told again.
     told: AtomicBool,
+    /// What was asked whose answers rules look at: a stream that is taken up again brings them to nobody in particular.
+    awaited: Mutex<VecDeque<(RequestId, Option<Inspected>)>>,
 }
 
 /// A stream, or a connection, that is open: as long as there is one, the session is not idle.
@@ -78,6 +85,7 @@ impl Session {
             far: new.far,
             revision: new.revision,
             client: new.client,
+            elicits: new.elicits,
             issued,
             log: EventLog::new(Arc::clone(kept)),
             asked: Mutex::default(),
@@ -89,6 +97,7 @@ impl Session {
             renewed: Mutex::default(),
             reopening: tokio::sync::Mutex::default(),
             told: AtomicBool::new(false),
+            awaited: Mutex::default(),
         }
     }
 
@@ -173,6 +182,26 @@ impl Session {
     /// Tells everything that is open in it.
     pub(super) fn has_to_end(&self) {
         self.ended.send_replace(true);
+    }
+
+    /// Notes of what the answer to a request will be, where there are rules over results.
+    pub(crate) fn awaits(&self, id: RequestId, origin: Option<&Inspected>) {
+        if !matches!(self.far, FarEnd::Http(_)) {
+            return;
+        }
+        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        awaited.retain(|(known, _)| *known != id);
+        awaited.push_back((id, origin.map(Inspected::remembered)));
+        if awaited.len() > MAX_AWAITED {
+            awaited.pop_front();
+        }
+    }
+
+    /// Of what an answer with this id is: nothing inside where no rule looks at it, and nothing at all where nobody
+    /// knows any more.
+    pub(crate) fn awaited(&self, id: &RequestId) -> Option<Option<Inspected>> {
+        let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        awaited.iter().find(|(known, _)| known == id).map(|(_, origin)| origin.clone())
     }
 
     /// Notes that the server asks the client something. False where too many such questions are open.

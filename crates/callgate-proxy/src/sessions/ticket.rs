@@ -22,11 +22,13 @@ pub(super) struct Ticket {
     pub(super) client: Option<Client>,
     /// When the session began.
     pub(super) issued: Timestamp,
+    /// Whether the client's user can be asked with a form.
+    pub(super) elicits: bool,
 }
 
 /// The same as it is written; names and versions of clients are theirs to choose, and so are the upstream's ids.
 #[derive(Serialize, Deserialize)]
-struct Written(Option<String>, String, Option<(String, String)>, i64);
+struct Written(Option<String>, String, Option<(String, String)>, i64, #[serde(default)] bool);
 
 impl Ticket {
     /// The sealed id; `None` where it can't be one.
@@ -36,7 +38,7 @@ impl Ticket {
             None => None,
         };
         let client = self.client.as_ref().map(|client| (client.name.clone(), client.version.clone()));
-        let written = Written(far, self.revision.as_str().to_owned(), client, self.issued.0);
+        let written = Written(far, self.revision.as_str().to_owned(), client, self.issued.0, self.elicits);
         let plain = serde_json::to_vec(&written).ok().filter(|plain| plain.len() <= MAX_TICKET)?;
         seal.seal(&bound(entry, &upstream.url()), &plain)
     }
@@ -50,7 +52,7 @@ impl Ticket {
         now: Timestamp,
     ) -> Option<Self> {
         let plain = seal.open(&bound(entry, &upstream.url()), id)?;
-        let Written(far, revision, client, issued) = serde_json::from_slice(&plain).ok()?;
+        let Written(far, revision, client, issued, elicits) = serde_json::from_slice(&plain).ok()?;
         if now.0.saturating_sub(issued) > MAX_AGE_MS {
             return None;
         }
@@ -59,7 +61,7 @@ impl Ticket {
             None => None,
         };
         let client = client.map(|(name, version)| Client { name, version });
-        Some(Self { far, revision: Revision::parse(&revision)?, client, issued: Timestamp(issued) })
+        Some(Self { far, revision: Revision::parse(&revision)?, client, issued: Timestamp(issued), elicits })
     }
 }
 

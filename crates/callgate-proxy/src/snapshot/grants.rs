@@ -131,6 +131,8 @@ mod tests {
             era: UpstreamEra::default(),
             sharing: Sharing::default(),
             limits: ServerLimits::default(),
+            pinning: Default::default(),
+            quarantine: Default::default(),
         })
     }
 

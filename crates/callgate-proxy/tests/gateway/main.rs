@@ -9,6 +9,7 @@
     reason = "tests stop at the first surprise"
 )]
 
+mod approvals;
 mod child;
 mod elsewhere;
 mod held;
@@ -22,6 +23,7 @@ mod older;
 mod polled;
 mod questions;
 mod reach;
+mod results;
 mod resume;
 mod sessions;
 mod states;

@@ -4,14 +4,14 @@ mod events;
 mod input;
 mod lines;
 mod opening;
-mod server;
+pub mod server;
 
 use crate::http::Answer;
 use crate::world::{Plan, TOKEN, World, post};
 use callgate_proxy::{Timeouts, UpstreamConfig, UpstreamEra};
 use serde_json::{Value, json};
 
-const ALL: &str = r#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{"form":{},"url":{}}}"#;
+pub const ALL: &str = r#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{"form":{},"url":{}}}"#;
 
 /// A world whose server is known to be modern.
 async fn world(upstream: UpstreamConfig) -> World {
@@ -33,13 +33,13 @@ fn initialize(version: &str, capabilities: &str) -> String {
 }
 
 /// Opens a session; its id.
-async fn session(world: &World, capabilities: &str) -> String {
+pub async fn session(world: &World, capabilities: &str) -> String {
     let body = initialize("2025-11-25", capabilities);
     let answer = world.raw(&post(TOKEN, &[], body.as_bytes())).await;
     answer.header("mcp-session-id").unwrap_or_else(|| panic!("no session: {answer:?}")).to_owned()
 }
 
-async fn send(world: &World, session: &str, body: impl AsRef<[u8]>) -> Answer {
+pub async fn send(world: &World, session: &str, body: impl AsRef<[u8]>) -> Answer {
     world.post(&[("Mcp-Session-Id", session)], body).await
 }
 
@@ -47,11 +47,11 @@ fn request(method: &str, params: &Value) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":"mine","method":"{method}","params":{params}}}"#)
 }
 
-fn call(tool: &str, how: &str) -> String {
+pub fn call(tool: &str, how: &str) -> String {
     let params = json!({ "name": tool, "arguments": { "how": how }, "_meta": { "progressToken": "tok" } });
     request("tools/call", &params)
 }
 
-fn response(id: &str, result: &Value) -> String {
+pub fn response(id: &str, result: &Value) -> String {
     json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string()
 }

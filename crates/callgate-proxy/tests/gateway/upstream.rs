@@ -37,6 +37,8 @@ impl Seen {
 pub enum Say {
     /// A status, headers and a body.
     Plain(u16, Vec<(&'static str, String)>, Vec<u8>),
+    /// A JSON body in these pieces.
+    Pieces(Vec<Vec<u8>>),
     /// An event stream: what is sent on the channel, until it is dropped.
     Events(Vec<(&'static str, String)>, mpsc::UnboundedReceiver<String>),
     /// The beginning of an event stream, then the connection breaks.
@@ -163,6 +165,10 @@ async fn answer(
         Say::Silence => return std::future::pending().await,
         Say::Nothing => return Err(std::io::Error::other("closed")),
         Say::Plain(status, headers, body) => (status, headers, whole(body)),
+        Say::Pieces(pieces) => {
+            let frames = stream::iter(pieces).map(|piece| Ok(Frame::data(Bytes::from(piece))));
+            (200, vec![json_type()], BodyExt::boxed(StreamBody::new(frames)))
+        }
         Say::Broken(events) => {
             let broken = stream::once(async {
                 // What was said before is on its way first.

@@ -2,7 +2,9 @@
 
 use crate::http::{Answer, exchange};
 use crate::upstream::Upstream;
-use callgate_decision::{Clock, Decider, DigestKey, RecordError, Records, SystemClock, Ticket};
+use callgate_decision::{
+    Approvals, Clock, Decider, DigestKey, NoApprovals, NoPins, RecordError, Records, SystemClock, Ticket,
+};
 use callgate_policy::{Grant, GrantId, Organisation, Policy, ServerName, State, Timestamp};
 use callgate_proxy::{
     AttachedPolicy, Early, Elsewhere, Gate, GateParts, GrantEntry, HttpUpstream, Listening, Options, Refusals, SealKey,
@@ -120,6 +122,8 @@ pub struct Plan {
     /// Who serves what is not the data plane's.
     pub elsewhere: Option<Arc<dyn Elsewhere>>,
     pub tls: Option<ServerTls>,
+    /// Who is asked.
+    pub approvals: Arc<dyn Approvals>,
 }
 
 impl Default for Plan {
@@ -140,6 +144,7 @@ impl Default for Plan {
             seal: 9,
             elsewhere: None,
             tls: None,
+            approvals: Arc::new(NoApprovals),
         }
     }
 }
@@ -191,6 +196,8 @@ impl World {
             era: plan.era,
             sharing: plan.sharing,
             limits: plan.limits,
+            pinning: Default::default(),
+            quarantine: Default::default(),
         });
         let policy = Arc::new(Policy::parse(plan.policy.to_string().as_bytes()).unwrap());
         let (snapshots, receiver) = watch::channel(Arc::new(snapshot(&server, &policy, &[])));
@@ -198,7 +205,16 @@ impl World {
         options.child_environment = vec![("PATH".into(), "/usr/bin:/bin".into())];
         let refusals: Arc<dyn Refusals> = memory.clone();
         let seal = SealKey::derive(&TokenKey::new([plan.seal; 32]));
-        let gate = Gate::new(GateParts { snapshots: receiver, decider, clock, refusals, seal, options });
+        let gate = Gate::new(GateParts {
+            snapshots: receiver,
+            decider,
+            clock,
+            refusals,
+            approvals: plan.approvals,
+            pins: Arc::new(NoPins),
+            seal,
+            options,
+        });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -336,7 +352,8 @@ fn snapshot(server: &Arc<ServerConfig>, policy: &Arc<Policy>, without: &[&str]) 
                 policy: Arc::clone(policy),
                 name: "p".into(),
                 version: 1,
-                digest: "d".into(),
+                // Another document has another one.
+                digest: format!("{policy:p}").into(),
             }),
             baseline: None,
             expires: None,

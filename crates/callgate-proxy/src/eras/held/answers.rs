@@ -8,6 +8,7 @@ use crate::gate::Gate;
 use crate::reach::{Asked, Carrier, Judged};
 use crate::snapshot::GrantEntry;
 use bytes::Bytes;
+use callgate_decision::Cover;
 use callgate_mcp::bridge::up::{self, Askable, Level, Question};
 use callgate_mcp::{Batches, Incoming, Limits, Message, MessageKind, Method, Rewrite, parse_server};
 use std::collections::VecDeque;
@@ -29,6 +30,8 @@ pub(crate) struct Live {
     level: Option<Level>,
     /// Counts the questions of the call, for their keys.
     questions: usize,
+    /// The yes under which the call left.
+    pub(super) cover: Option<Cover>,
     /// What the client has not answered yet.
     pub(super) open: Vec<(String, Question)>,
     /// What came while the client was away.
@@ -66,7 +69,8 @@ impl Live {
         method: Method,
         level: Option<Level>,
     ) -> Self {
-        Self { asked, lease, askable, method, level, questions: 0, open: Vec::new(), kept: VecDeque::new() }
+        let (open, kept) = (Vec::new(), VecDeque::new());
+        Self { asked, lease, askable, method, level, questions: 0, cover: None, open, kept }
     }
 
     pub(super) fn peer(&self) -> &Peer {
@@ -110,7 +114,7 @@ impl Live {
         if !asked.is_allowed() {
             let id = message.id_bytes().unwrap_or(b"null").to_vec();
             let carrier = Carrier::Request { id: id.clone(), method: message.method() };
-            let recorded = Judged { questions: vec![asked], entry, carrier }.record(gate, None);
+            let recorded = Judged { questions: vec![asked], entry, carrier, ruled: None }.record(gate, None);
             let peer = self.peer().clone();
             tokio::spawn(async move {
                 if let Err(denied) = recorded.await {
@@ -255,10 +259,10 @@ impl Answers {
     fn respond(&self, message: &Message<'_>) -> Result<Next, Failure> {
         if let Some(questions) = up::url_elicitations(message).filter(|_| super::may_ask(self.method)) {
             let may = self.live.as_ref().is_some_and(|live| live.askable.url);
+            let cover = self.live.as_ref().and_then(|live| live.cover.as_ref()).map(Cover::for_legs);
             let answer = match may && !questions.is_empty() {
-                true => {
-                    park::again(&self.gate, &self.entry, &self.about, &self.id, questions).map_err(Failure::Refused)?
-                }
+                true => park::again(&self.gate, &self.entry, &self.about, &self.id, questions, cover)
+                    .map_err(Failure::Refused)?,
                 false => up::missing_capability(&self.id),
             };
             return Ok(Next::Message(answer.into(), true));

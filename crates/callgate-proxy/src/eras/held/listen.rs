@@ -138,7 +138,7 @@ impl Drop for Subscription {
 /// Ends the subscriptions that nobody shares.
 async fn unsubscribe(owner: Owner, lease: Lease, uris: Vec<String>) {
     let Owner { gate, pool, entry } = &owner;
-    let way = Way { gate, pool, entry, session: None, era: Era::Modern, cancel: true, streams: true };
+    let way = Way { gate, pool, entry, session: None, era: Era::Modern, trace: None, cancel: true, streams: true };
     let mut subscribed = lease.session().subscribed.lock().await;
     for uri in uris {
         let count = subscribed.get(&uri).copied().unwrap_or_default();

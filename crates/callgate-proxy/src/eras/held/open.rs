@@ -32,7 +32,7 @@ pub(super) async fn open(way: Way<'_>, message: &Message<'_>) -> Result<HeldSess
 }
 
 fn caller(way: Way<'_>) -> Caller<'_> {
-    Caller { entry: way.entry, session: None, client: None }
+    Caller { entry: way.entry, session: None, client: None, trace: None }
 }
 
 /// A peer that has answered `initialize`, and what it answered.

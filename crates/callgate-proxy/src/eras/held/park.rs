@@ -7,6 +7,7 @@ use crate::exchange::Way;
 use crate::forward::Failure;
 use crate::gate::Gate;
 use crate::snapshot::GrantEntry;
+use callgate_decision::Cover;
 use callgate_json::Value;
 use callgate_mcp::Message;
 use callgate_mcp::bridge::up::{self, Question};
@@ -40,6 +41,8 @@ struct Entry {
     grant: GrantId,
     ends: Instant,
     questions: Vec<(String, Question)>,
+    /// The yes under which the call left.
+    cover: Option<Cover>,
     waits: Waits,
 }
 
@@ -120,6 +123,14 @@ impl Parked {
         Ok(format!("{PREFIX}{}{}", hex::encode(id), hex::encode(mac.as_bytes())))
     }
 
+    /// The yes under which a call left that this request goes on with.
+    pub(super) fn cover(&self, entry: &GrantEntry, message: &Message<'_>) -> Option<Cover> {
+        let state = message.params()?.get("requestState")?.as_str().filter(|state| state.starts_with(PREFIX))?;
+        let name = self.unseal(state, &About::of(entry, message))?;
+        let entries = self.entries();
+        entries.get(&name).filter(|entry| entry.ends > Instant::now())?.cover.as_ref().map(Cover::for_legs)
+    }
+
     /// The call that a `requestState` names, where it is one of ours and about the same.
     fn unseal(&self, state: &str, about: &About) -> Option<[u8; ID]> {
         let mut bytes = [0; ID + MAC];
@@ -157,7 +168,7 @@ pub(super) fn park(
     let mut name = [0; ID];
     random(&mut name)?;
     let state = parked.seal(&name, about)?;
-    let questions = live.open.clone();
+    let (questions, cover) = (live.open.clone(), live.cover.as_ref().map(Cover::for_legs));
     let lasts = lasts.min(LONGEST);
     let answer = up::input_required(id, questions.iter().map(|(key, one)| (key.as_str(), one)), Some(&state));
     let (wake, woken) = oneshot::channel();
@@ -172,7 +183,8 @@ pub(super) fn park(
         live
     });
     let waits = Waits::Exchange { wake, task };
-    table.insert(name, Entry { grant: entry.grant.id.clone(), ends: Instant::now() + lasts, questions, waits });
+    let grant = entry.grant.id.clone();
+    table.insert(name, Entry { grant, ends: Instant::now() + lasts, questions, cover, waits });
     Ok(answer)
 }
 
@@ -204,6 +216,7 @@ pub(super) fn again(
     about: &About,
     id: &[u8],
     questions: Vec<Question>,
+    cover: Option<Cover>,
 ) -> Result<Vec<u8>, Cause> {
     let parked = &gate.held.parked;
     let grant = entry.grant.id.clone();
@@ -215,7 +228,7 @@ pub(super) fn again(
     let state = parked.seal(&name, about)?;
     let questions: Vec<_> = (1..).map(|number: usize| format!("q{number}")).zip(questions).collect();
     let answer = up::input_required(id, questions.iter().map(|(key, one)| (key.as_str(), one)), Some(&state));
-    let entry = Entry { grant, ends: Instant::now() + LONGEST, questions, waits: Waits::Again };
+    let entry = Entry { grant, ends: Instant::now() + LONGEST, questions, cover, waits: Waits::Again };
     parked.entries().insert(name, entry);
     Ok(answer)
 }

@@ -8,6 +8,7 @@ use crate::forward::{Failure, Peer};
 use crate::mirrored;
 use crate::snapshot::{GrantEntry, ServerConfig, Sharing, Snapshot};
 use bytes::Bytes;
+use callgate_decision::Cover;
 use callgate_mcp::bridge::up;
 use callgate_mcp::{Batches, Incoming, Limits, Message, parse_server};
 use callgate_policy::{GrantId, Timestamp};
@@ -87,6 +88,11 @@ impl Held {
     /// How many calls wait for their client.
     pub(crate) fn waiting(&self) -> usize {
         self.parked.count()
+    }
+
+    /// The yes under which a call left that this request goes on with.
+    pub(crate) fn cover(&self, entry: &GrantEntry, message: &Message<'_>) -> Option<Cover> {
+        self.parked.cover(entry, message)
     }
 
     /// Ends the sessions whose grant or server has gone or changed, that have ended, or are idle for too long.
@@ -237,7 +243,7 @@ impl HeldSession {
         tokio::spawn(async move {
             while let Some(message) = listener.next().await {
                 if mirrored::is_list_changed(&message) {
-                    standing.headers.forget();
+                    standing.list_changed();
                 }
                 // Nobody has to listen.
                 let _ = told.send(message);

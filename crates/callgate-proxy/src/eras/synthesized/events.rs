@@ -293,7 +293,8 @@ impl Drop for Events {
 
 /// Opens a subscription, and waits until the server acknowledged it.
 async fn subscribe(road: &Road, far: &Synthesized, session: &Session, filter: &Filter) -> Result<Subscribed, Closed> {
-    let caller = Caller { entry: &road.entry, session: Some(&session.id), client: session.client.as_ref() };
+    let caller =
+        Caller { entry: &road.entry, session: Some(&session.id), client: session.client.as_ref(), trace: None };
     let permit = road.gate.judge_stream(caller, "(subscriptions)").await;
     let permit = permit.map_err(|cause| Closed::Failed(Failure::Refused(cause)))?;
     let id = RequestId::String(far.own_id().into()).to_json();

@@ -25,6 +25,7 @@ pub(super) struct Road {
     pub(super) pool: Arc<Pool>,
     pub(super) entry: Arc<GrantEntry>,
     pub(super) session: Option<Arc<Session>>,
+    pub(super) trace: Option<Arc<str>>,
 }
 
 impl Road {
@@ -34,6 +35,7 @@ impl Road {
             pool: Arc::clone(way.pool),
             entry: Arc::clone(way.entry),
             session: way.session.cloned(),
+            trace: way.trace.map(Into::into),
         }
     }
 
@@ -44,6 +46,7 @@ impl Road {
             entry: &self.entry,
             session: self.session.as_ref(),
             era: Era::Modern,
+            trace: self.trace.as_deref(),
             // What is dropped here is wanted by nobody any more: the front keeps what a client may come back for.
             cancel: true,
             streams: false,
@@ -83,7 +86,7 @@ impl Road {
         }
         let session = self.session.as_ref();
         let client = session.and_then(|session| session.client.as_ref());
-        let caller = Caller { entry: &self.entry, session: session.map(|session| &*session.id), client };
+        let caller = Caller { entry: &self.entry, session: session.map(|session| &*session.id), client, trace: None };
         let params = mirrored::params_of(self.way(), caller, message).await.map_err(Failure::Refused)?;
         match self.way().decided_again(permit, message).await {
             Ok((permit, entry)) => Self { entry, ..self.clone() }.send_with(permit, message, body, params).await,

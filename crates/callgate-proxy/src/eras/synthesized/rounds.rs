@@ -14,7 +14,7 @@ use crate::judge::Caller;
 use crate::relay::{Item, Messages, Relay, Source};
 use crate::sessions::Session;
 use bytes::Bytes;
-use callgate_decision::Permit;
+use callgate_decision::{Cover, Permit};
 use callgate_mcp::bridge::down::{Answers, Leg, Reply, reply, request};
 use callgate_mcp::{Batches, Era, Incoming, Message, MessageKind, Method, RequestId, parse_client, parse_server};
 use std::borrow::Cow;
@@ -51,6 +51,8 @@ pub(crate) struct Rounds {
     method: Method,
     /// The client's id, as JSON.
     id: Box<[u8]>,
+    /// The yes under which it left, and its legs continue.
+    cover: Option<Cover>,
     round: u32,
     stage: Stage,
 }
@@ -88,6 +90,7 @@ pub(super) async fn call(
         original: Bytes::copy_from_slice(message.bytes()),
         method: message.method(),
         id: message.id_bytes().unwrap_or(b"null").into(),
+        cover: permit.cover().map(Cover::for_legs),
         round: 0,
         stage: Stage::Over,
     };
@@ -203,12 +206,13 @@ impl Rounds {
     fn next_leg(&self, answers: Answers) -> Work<'static, Result<Sent, Failure>> {
         let (road, session) = (self.road.clone(), Arc::clone(&self.session));
         let (far, original) = (Arc::clone(&self.far), self.original.clone());
+        let cover = self.cover.as_ref().map(Cover::for_legs);
         let pause = FIRST_PAUSE.saturating_mul(1 << (self.round - 1).min(8)).min(LONGEST_PAUSE);
         Box::pin(async move {
             if !answers.has_responses() {
                 tokio::time::sleep(pause).await;
             }
-            next_leg(&road, &session, &far, &original, &answers).await
+            next_leg(&road, &session, &far, &original, (&answers, cover)).await
         })
     }
 }
@@ -219,7 +223,7 @@ async fn next_leg(
     session: &Session,
     far: &Synthesized,
     original: &Bytes,
-    answers: &Answers,
+    (answers, cover): (&Answers, Option<Cover>),
 ) -> Result<Sent, Failure> {
     let now = road.gate.snapshot().grant_by_digest(&road.entry.token).cloned();
     let Some(entry) = now.filter(|_| road.gate.still_holds(&road.entry)) else {
@@ -229,8 +233,13 @@ async fn next_leg(
     let Ok(Incoming::One(message)) = parse_client(original, &road.gate.limits, Batches::Refused) else {
         return Err(Failure::Unreadable("the request can't be read again".to_owned()));
     };
-    let caller = Caller { entry: &entry, session: Some(&session.id), client: session.client.as_ref() };
-    let permit = match road.gate.judge(caller, &message).await {
+    let caller = Caller {
+        entry: &entry,
+        session: Some(&session.id),
+        client: session.client.as_ref(),
+        trace: road.trace.as_deref(),
+    };
+    let permit = match road.gate.judge_under(caller, &message, cover).await {
         Ok(permit) => permit,
         Err(denial) => return Ok(Sent::Denied(denial_message(&denial, message.id_bytes(), Era::Legacy).into())),
     };

@@ -256,7 +256,7 @@ impl Life {
         if self.agreed().id.is_none() {
             return;
         }
-        let caller = Caller { entry: &self.far.entry, session: None, client: None };
+        let caller = Caller { entry: &self.far.entry, session: None, client: None, trace: None };
         let Ok(permit) = self.far.gate.judge_stream(caller, "(end of session)").await else { return };
         let wait = self.far.gate.options.grace;
         let headers = self.stream_headers(&Place::default());

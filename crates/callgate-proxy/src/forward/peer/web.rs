@@ -44,7 +44,7 @@ pub(super) struct Events {
 impl Far {
     /// Opens an event stream. The gateway asks for it itself, and it is recorded as such.
     pub(super) async fn stream(&self, headers: HeaderMap, silence: Option<Duration>) -> Result<Answer, Failure> {
-        let caller = Caller { entry: &self.entry, session: None, client: None };
+        let caller = Caller { entry: &self.entry, session: None, client: None, trace: None };
         let permit = self.gate.judge_stream(caller, "(stream)").await.map_err(Failure::Refused)?;
         let mut headers = headers;
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));

@@ -1,14 +1,16 @@
 //! One message of a client on a connection of its own: judged at once, answered when the upstream does.
 
-use super::{Connection, era_of, events};
+use super::{Connection, era_of, events, held};
 use crate::answer;
+use crate::asking::{Patience, confirm, takes_forms};
 use crate::errors::{Cause, UPSTREAM_FAILED};
 use crate::exchange::{Exchange, Opened, Way};
 use crate::forward::{Ask, forward_http};
 use crate::gate::Figures;
-use crate::judge::Caller;
+use crate::judge::{Caller, Denial};
 use crate::mirrored;
 use crate::opening;
+use crate::pinned;
 use crate::reach;
 use crate::sessions::{FarEnd, Session};
 use crate::snapshot::GrantEntry;
@@ -22,6 +24,7 @@ use callgate_mcp::{
 };
 use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use tokio::task::JoinSet;
 
 /// A call that may leave: by which grant, and what it repeats in headers.
@@ -43,25 +46,22 @@ pub(super) async fn message(
     // The modern revision has no sessions, also where a process of its own stands behind it.
     let known = session.as_ref().filter(|_| era == Era::Legacy);
     let client = translate::client(message);
-    let caller = Caller { entry, session: known.map(|session| &*session.id), client: client.as_ref() };
-    let mut kept = None;
-    if message.kind() == MessageKind::Response {
-        let Some(asked) = was_asked(session.as_deref(), message) else {
-            let cause = Cause::ResponseUnasked;
-            connection.gate.refuse_cause(caller, "(response)", &cause).await;
-            connection.lines.write(&answer::cause_message(&cause, None)).await;
-            return;
-        };
-        kept = reach::response(entry, asked, message).map(Bytes::from);
-    }
+    let caller = Caller { entry, session: known.map(|session| &*session.id), client: client.as_ref(), trace: None };
+    let Ok(kept) = kept(connection, era, session.as_deref(), caller, message).await else { return };
     let again = kept.as_ref().map(|kept| parse_client(kept, &connection.gate.limits, Batches::Refused));
     let (message, line) = match (&again, &kept) {
         (Some(Ok(Incoming::One(message))), Some(kept)) => (message, kept.clone()),
         (Some(Err(error)), _) => return connection.refuse_frame(entry, "(response)", error).await,
         _ => (message, line),
     };
+    if connection.gate.wants_list(entry, message) {
+        return later(connection, entry, message, era, line, tasks);
+    }
     let permit = match connection.gate.judge(caller, message).await {
         Ok(permit) => permit,
+        Err(Denial::Asked(asked)) if asked.is_open() && message.kind() == MessageKind::Request => {
+            return Box::pin(held::asked(connection, entry, era, (message, line), asked, tasks)).await;
+        }
         Err(denial) => {
             if message.kind() == MessageKind::Request {
                 connection.lines.write(&answer::denial_message(&denial, message.id_bytes(), era)).await;
@@ -87,13 +87,114 @@ pub(super) async fn message(
     waiting.insert(id, task);
 }
 
+/// What takes the place of a message: a response as its server may have it, a request without the answer that it
+/// brought. Whatever ends here has been told, and is an error.
+async fn kept(
+    connection: &Connection,
+    era: Era,
+    session: Option<&Session>,
+    caller: Caller<'_>,
+    message: &Message<'_>,
+) -> Result<Option<Bytes>, ()> {
+    let gate = &connection.gate;
+    let refused = async |method: &str, cause: &Cause, id: Option<&[u8]>| {
+        gate.refuse_cause(caller, method, cause).await;
+        connection.lines.write(&answer::cause_message(cause, id)).await;
+    };
+    if message.kind() == MessageKind::Response {
+        if gate.waiting.confirmed(&connection.owner, message) {
+            return Err(());
+        }
+        let Some(asked) = was_asked(session, message) else {
+            refused("(response)", &Cause::ResponseUnasked, None).await;
+            return Err(());
+        };
+        return Ok(reach::response(caller.entry, asked, message).map(Bytes::from));
+    }
+    if era == Era::Legacy {
+        return Ok(None);
+    }
+    match confirm::brought(gate, caller.entry, message).await {
+        Ok(brought) => Ok(brought),
+        Err(cause) => {
+            refused(message.method_name().unwrap_or_default(), &cause, message.id_bytes()).await;
+            Err(())
+        }
+    }
+}
+
+/// A call that is decided about once the server's list is known: others don't wait for that.
+fn later(
+    connection: &Arc<Connection>,
+    entry: &Arc<GrantEntry>,
+    message: &Message<'_>,
+    era: Era,
+    line: Bytes,
+    tasks: &mut JoinSet<()>,
+) {
+    let Some(id) = message.id() else { return };
+    let (own, entry, waited) = (Arc::clone(connection), Arc::clone(entry), id.clone());
+    let mut waiting = connection.waiting();
+    let task = tasks.spawn(async move {
+        ask_once_known(&own, &entry, era, line).await;
+        own.waiting().remove(&waited);
+    });
+    waiting.insert(id, task);
+}
+
+async fn ask_once_known(connection: &Arc<Connection>, entry: &Arc<GrantEntry>, era: Era, line: Bytes) {
+    // It was read a moment ago, so it can be read again.
+    let Ok(Incoming::One(message)) = parse_client(&line, &connection.gate.limits, Batches::Refused) else { return };
+    match judged(connection, entry, era, &message).await {
+        Ok((permit, entry)) => ask(connection, &entry, era, permit, line.clone()).await,
+        Err(Some((Denial::Asked(asked), entry))) if asked.is_open() => {
+            let begun = held::begin(connection, &entry, era, Patience::Fresh, &message, asked).await;
+            if let Some(begun) = begun {
+                held::wait(connection, entry, era, line.clone(), begun).await;
+            }
+        }
+        Err(Some((denial, _))) => {
+            connection.lines.write(&answer::denial_message(&denial, message.id_bytes(), era)).await;
+        }
+        Err(None) => {}
+    }
+}
+
+/// Decides about a call once the server's list is known, where it has to be. What that fails for has been told: then
+/// there is no denial.
+pub(super) async fn judged(
+    connection: &Connection,
+    entry: &Arc<GrantEntry>,
+    era: Era,
+    message: &Message<'_>,
+) -> Result<(Permit, Arc<GrantEntry>), Option<(Denial, Arc<GrantEntry>)>> {
+    let session = session_for(connection, era);
+    let way = connection.way(entry, session.as_ref(), era);
+    let client = translate::client(message);
+    let known = session.as_ref().filter(|_| era == Era::Legacy);
+    let caller = Caller { entry, session: known.map(|session| &*session.id), client: client.as_ref(), trace: None };
+    let entry = match pinned::known_first(way, caller, message).await {
+        Ok(now) => now.unwrap_or_else(|| Arc::clone(entry)),
+        Err(cause) => {
+            Figures::count(&connection.gate.figures.failed);
+            connection.gate.refuse_cause(caller, message.method_name().unwrap_or_default(), &cause).await;
+            connection.lines.write(&answer::cause_message(&cause, message.id_bytes())).await;
+            return Err(None);
+        }
+    };
+    match connection.gate.judge(Caller { entry: &entry, ..caller }, message).await {
+        Ok(permit) => Ok((permit, entry)),
+        Err(denial) => Err(Some((denial, entry))),
+    }
+}
+
 /// Tells an HTTP upstream that the session is over.
 pub(super) async fn end_session(connection: &Connection, session: &Session) {
     let (Some(id), UpstreamConfig::Http(upstream)) = (session.far_id(), &session.server.upstream) else {
         return;
     };
     let Some(entry) = connection.gate.snapshot().grant_by_id(&connection.grant).cloned() else { return };
-    let caller = Caller { entry: &entry, session: Some(&session.id), client: None };
+    let caller = Caller { entry: &entry, session: Some(&session.id), client: None, trace: None };
     let Ok(permit) = connection.gate.judge_stream(caller, "(end of session)").await else { return };
     let mut headers = legacy_headers(connection);
     headers.insert(MCP_SESSION_ID, id);
@@ -104,7 +205,7 @@ pub(super) async fn end_session(connection: &Connection, session: &Session) {
     }
 }
 
-async fn ask(connection: &Connection, entry: &Arc<GrantEntry>, era: Era, permit: Permit, line: Bytes) {
+pub(super) async fn ask(connection: &Connection, entry: &Arc<GrantEntry>, era: Era, permit: Permit, line: Bytes) {
     // It was read a moment ago, so it can be read again.
     let Ok(Incoming::One(message)) = parse_client(&line, &connection.gate.limits, Batches::Refused) else { return };
     let session = session_for(connection, era);
@@ -141,6 +242,10 @@ async fn note(
     line: Bytes,
     tasks: &mut JoinSet<()>,
 ) {
+    // The server never heard of a call that waits for a person.
+    if message.method() == Method::Cancelled && connection.gate.waiting.cancel(&connection.owner, message) {
+        return;
+    }
     // To drop a modern request is to cancel it, however the server is told.
     if message.method() == Method::Cancelled && connection.revision().is_none() {
         let id = message.cancelled_id().and_then(RequestId::from_value);
@@ -175,6 +280,7 @@ async fn open(
     line: Bytes,
     tasks: &mut JoinSet<()>,
 ) {
+    connection.elicits.store(takes_forms(message.params().and_then(|params| params.get("capabilities"))), Relaxed);
     let session = connection.session();
     let way = connection.way(entry, session.as_ref(), Era::Legacy);
     // A session is made on the process that the connection has.
@@ -251,7 +357,7 @@ async fn repeated(way: Way<'_>, permit: Permit, message: &Message<'_>) -> Result
         return Ok(Ok((permit, Arc::clone(way.entry), params)));
     }
     let client = translate::client(message);
-    let caller = Caller { entry: way.entry, session: None, client: client.as_ref() };
+    let caller = Caller { entry: way.entry, session: None, client: client.as_ref(), trace: None };
     let params = mirrored::params_of(way, caller, message).await?;
     Ok(way.decided_again(permit, message).await.map(|(permit, entry)| (permit, entry, params)))
 }

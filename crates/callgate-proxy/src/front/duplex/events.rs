@@ -145,7 +145,7 @@ async fn get(connection: &Connection, entry: &Arc<GrantEntry>, session: &Session
     let (FarEnd::Http(_), UpstreamConfig::Http(upstream)) = (&session.far, &session.server.upstream) else {
         return Got::Nothing(Some(StatusCode::METHOD_NOT_ALLOWED));
     };
-    let caller = Caller { entry, session: Some(&session.id), client: None };
+    let caller = Caller { entry, session: Some(&session.id), client: None, trace: None };
     let Ok(permit) = connection.gate.judge_stream(caller, "(stream)").await else { return Got::Nothing(None) };
     let mut headers = call::legacy_headers(connection);
     headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));

@@ -1,11 +1,11 @@
 //! A batch of revision 2025-03-26: each message judged and forwarded on its own, the answers joined.
 
 use super::Worker;
-use super::post::{Stop, one};
+use super::post::{Stop, one, stopped};
 use crate::answer::{self, Reply};
+use crate::asking::Patience;
 use crate::errors::Cause;
 use crate::exchange::is_type;
-use crate::judge::Caller;
 use crate::snapshot::GrantEntry;
 use bytes::Bytes;
 use callgate_mcp::{Message, SseLimits, SseReader};
@@ -14,7 +14,8 @@ use http::header::{CONTENT_TYPE, HeaderMap};
 use http_body_util::BodyExt;
 use std::sync::Arc;
 
-/// One message after the other, so that no two of them race for one limit.
+/// One message after the other, so that no two of them race for one limit. None of them waits for a person: those
+/// before it would wait with it.
 pub(super) async fn batch(
     worker: &Arc<Worker>,
     entry: &Arc<GrantEntry>,
@@ -28,22 +29,12 @@ pub(super) async fn batch(
         let own = body.slice_ref(message.bytes());
         // Those before it may have taken their time.
         let carried = match worker.gate.renewed(entry) {
-            Ok(entry) => Box::pin(one(worker, &entry, head, message, own)).await,
+            Ok(entry) => Box::pin(one(worker, &entry, head, message, own, Patience::None)).await,
             Err(cause) => Err(Stop::about(cause, message)),
         };
         let reply = match carried {
             Ok(reply) => reply,
-            Err(Stop::Answered(reply)) => *reply,
-            Err(Stop::Frame { error, method }) => {
-                let caller = Caller { entry, session: None, client: None };
-                worker.gate.refuse_frame(caller, &method, &error).await;
-                answer::frame(&error)
-            }
-            Err(Stop::Cause { cause, id, method }) => {
-                let caller = Caller { entry, session: None, client: None };
-                worker.gate.refuse_cause(caller, &method, &cause).await;
-                answer::cause(&cause, id.as_deref())
-            }
+            Err(stop) => stopped(&worker.gate, entry, stop).await,
         };
         let before = answers.len();
         collect(reply, &mut answers, worker.gate.options.max_message).await;

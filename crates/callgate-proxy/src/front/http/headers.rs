@@ -2,6 +2,7 @@
 //! `Authorization` and `Cookie` first of all.
 
 use crate::errors::Cause;
+use crate::translate::{TRACEPARENT, trace_id};
 use callgate_mcp::{Era, MCP_METHOD, MCP_NAME, MCP_PARAM_PREFIX, MCP_PROTOCOL_VERSION};
 use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 
@@ -44,6 +45,13 @@ pub(super) fn last_event_id(headers: &HeaderMap) -> Result<Option<&[u8]>, Cause>
     if values.next().is_some() { Err(Cause::EventUnknown) } else { Ok(first) }
 }
 
+/// The id of the trace that a request names; none where it names none, several, or nothing that is one.
+pub(super) fn trace(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(TRACEPARENT).iter();
+    let first = values.next()?.to_str().ok()?;
+    if values.next().is_some() { None } else { trace_id(first) }
+}
+
 /// The headers of a DELETE that travel.
 pub(super) fn of_delete(headers: &HeaderMap) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(4);
@@ -63,6 +71,11 @@ pub(super) fn accepts_both(headers: &HeaderMap, era: Era) -> Result<(), Cause> {
     let both = lists(headers, "application/json") && lists(headers, "text/event-stream");
     let silent = era == Era::Legacy && !headers.contains_key(ACCEPT);
     if both || silent { Ok(()) } else { Err(Cause::Accept("`application/json` and `text/event-stream`")) }
+}
+
+/// Whether a client says that an answer may be an event stream. Old ones that say nothing are not asked to wait.
+pub(super) fn names_events(headers: &HeaderMap) -> bool {
+    lists(headers, "text/event-stream")
 }
 
 /// A GET is answered with events.

@@ -29,6 +29,7 @@ struct Carried {
     entry: Arc<GrantEntry>,
     session: Arc<Session>,
     headers: HeaderMap,
+    trace: Option<Box<str>>,
     body: Bytes,
 }
 
@@ -69,6 +70,7 @@ pub(super) fn answer(
         entry: Arc::clone(entry),
         session: Arc::clone(session),
         headers: headers::of_post(head, Era::Legacy),
+        trace: headers::trace(head).map(Into::into),
         body,
     };
     let id: Box<[u8]> = message.id_bytes().unwrap_or(b"null").into();
@@ -123,6 +125,7 @@ fn legacy_way<'a>(worker: &'a Worker, entry: &'a Arc<GrantEntry>, session: &'a A
         entry,
         session: Some(session),
         era: Era::Legacy,
+        trace: None,
         cancel: false,
         streams: false,
     }
@@ -167,6 +170,7 @@ impl Carried {
             return Err(Failure::Unreadable("the request can't be read again".to_owned()));
         };
         let way = legacy_way(&self.worker, &self.entry, &self.session);
+        let way = Way { trace: self.trace.as_deref(), ..way };
         way.cross(permit, &message, self.body.clone(), self.headers.clone()).await
     }
 }

@@ -58,6 +58,7 @@ fn metrics(gate: &Gate) -> String {
         ("callgate_sessions_reopened_total", "counter", "Sessions opened again at an upstream.", reopened),
         ("callgate_held_sessions", "gauge", "Sessions held for stateless clients.", gate.held_sessions() as u64),
         ("callgate_waiting_calls", "gauge", "Calls that wait for their client.", gate.waiting_calls() as u64),
+        ("callgate_waiting_approvals", "gauge", "Calls held for a person's answer.", gate.waiting_approvals() as u64),
         ("callgate_shared_processes", "gauge", "Child processes of sessionless calls.", gate.shared_processes() as u64),
     ];
     let mut out = String::with_capacity(1024);

@@ -4,27 +4,32 @@ use super::Worker;
 use super::batch;
 use super::body;
 use super::headers;
+use super::held::{self, At};
 use super::hosted;
 use super::reply;
 use crate::answer::{self, Reply};
+use crate::asking::{Owner, Patience, confirm};
 use crate::errors::Cause;
 use crate::exchange::{Exchange, Opened, Way};
 use crate::forward::Failure;
-use crate::gate::Figures;
+use crate::gate::{Figures, Gate};
 use crate::judge::{Caller, Denial};
 use crate::mirrored;
 use crate::opening;
+use crate::pinned;
 use crate::reach;
 use crate::sessions::{FarEnd, Session};
 use crate::snapshot::GrantEntry;
 use crate::translate;
 use bytes::Bytes;
+use callgate_decision::Permit;
 use callgate_mcp::{
     Batches, Era, FrameError, Incoming, MCP_PROTOCOL_VERSION, MCP_SESSION_ID, Message, MessageKind, Method, Opening,
     Revision, check_headers, detect, parse_client,
 };
 use callgate_policy::Client;
 use http::HeaderMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// Why a POST is answered by the gateway itself.
@@ -42,6 +47,8 @@ struct Place {
     era: Era,
     session: Option<Arc<Session>>,
     client: Option<Client>,
+    /// It opens a session.
+    initialize: bool,
 }
 
 pub(super) async fn post(
@@ -50,12 +57,15 @@ pub(super) async fn post(
     head: &HeaderMap,
     incoming: hyper::body::Incoming,
 ) -> Reply {
-    let stop = match posted(worker, &entry, head, incoming).await {
-        Ok(reply) => return reply,
-        Err(stop) => stop,
-    };
-    let gate = &worker.gate;
-    let caller = Caller { entry: &entry, session: None, client: None };
+    match posted(worker, &entry, head, incoming).await {
+        Ok(reply) => reply,
+        Err(stop) => stopped(&worker.gate, &entry, stop).await,
+    }
+}
+
+/// Records and answers what is answered by the gateway itself.
+pub(super) async fn stopped(gate: &Gate, entry: &GrantEntry, stop: Stop) -> Reply {
+    let caller = Caller { entry, session: None, client: None, trace: None };
     match stop {
         Stop::Answered(reply) => *reply,
         Stop::Frame { error, method } => {
@@ -67,6 +77,32 @@ pub(super) async fn post(
             answer::cause(&cause, id.as_deref())
         }
     }
+}
+
+/// A call that waited, once more and from the start: what counts is the configuration of now. `body` holds it and
+/// nothing else.
+pub(super) fn again(
+    worker: &Arc<Worker>,
+    entry: &Arc<GrantEntry>,
+    head: &HeaderMap,
+    body: &Bytes,
+    patience: Patience,
+) -> Pin<Box<dyn Future<Output = Reply> + Send>> {
+    let (worker, entry, head, body) = (Arc::clone(worker), Arc::clone(entry), head.clone(), body.clone());
+    Box::pin(async move {
+        let carried = async {
+            let entry = worker.gate.renewed(&entry)?;
+            let parsed = parse_client(&body, &worker.gate.limits, Batches::Refused);
+            match parsed.map_err(|error| Stop::Frame { error, method: String::new() })? {
+                Incoming::One(message) => one(&worker, &entry, &head, &message, body.clone(), patience).await,
+                Incoming::Batch(_) => Ok(answer::bare(http::StatusCode::BAD_REQUEST)),
+            }
+        };
+        match carried.await {
+            Ok(reply) => reply,
+            Err(stop) => stopped(&worker.gate, &entry, stop).await,
+        }
+    })
 }
 
 async fn posted(
@@ -83,7 +119,7 @@ async fn posted(
     let batches = if may_batch(worker, entry, head, &body) { Batches::Allowed } else { Batches::Refused };
     let parsed = parse_client(&body, &gate.limits, batches);
     match parsed.map_err(|error| Stop::Frame { error, method: String::new() })? {
-        Incoming::One(message) => one(worker, entry, head, &message, body.clone()).await,
+        Incoming::One(message) => one(worker, entry, head, &message, body.clone(), Patience::Fresh).await,
         Incoming::Batch(messages) => batch::batch(worker, entry, head, &messages, &body).await,
     }
 }
@@ -106,13 +142,24 @@ pub(super) async fn one(
     head: &HeaderMap,
     message: &Message<'_>,
     body: Bytes,
+    patience: Patience,
 ) -> Result<Reply, Stop> {
     let frame_error = |error| Stop::Frame { error, method: message.method_name().unwrap_or_default().to_owned() };
     let opening = detect(head, message).map_err(frame_error)?;
     let place = place(worker, entry, head, message, opening)?;
     headers::accepts_both(head, place.era).map_err(|cause| Stop::about(cause, message))?;
-    let kept = match message.kind() {
-        MessageKind::Response => reach::response(entry, unasked(&place, message)?, message).map(Bytes::from),
+    let kept = match (message.kind(), place.era) {
+        (MessageKind::Response, _) => {
+            let owner = place.session.as_ref().map(|session| Owner::Session(session.id.clone()));
+            if owner.is_some_and(|owner| worker.gate.waiting.confirmed(&owner, message)) {
+                return Ok(answer::bare(http::StatusCode::ACCEPTED));
+            }
+            reach::response(entry, unasked(&place, message)?, message).map(Bytes::from)
+        }
+        (_, Era::Modern) => {
+            let brought = confirm::brought(&worker.gate, entry, message).await;
+            brought.map_err(|cause| Stop::about(cause, message))?
+        }
         _ => None,
     };
     let again = kept.as_ref().map(|kept| parse_client(kept, &worker.gate.limits, Batches::Refused)).transpose();
@@ -121,42 +168,91 @@ pub(super) async fn one(
         (Some(Incoming::One(message)), Some(kept)) => (message, kept.clone()),
         _ => (message, body),
     };
-    let initialize = matches!(opening, Opening::Initialize(_));
-    if initialize {
-        worker.gate.sessions.admit(&entry.grant.id).map_err(|cause| Stop::about(cause, message))?;
+    placed(worker, entry, head, &place, (message, body), patience).await
+}
+
+/// A message in its place: decided about, and carried.
+async fn placed(
+    worker: &Arc<Worker>,
+    entry: &Arc<GrantEntry>,
+    head: &HeaderMap,
+    place: &Place,
+    (message, body): (&Message<'_>, Bytes),
+    patience: Patience,
+) -> Result<Reply, Stop> {
+    let about = |cause| Stop::about(cause, message);
+    if place.initialize {
+        worker.gate.sessions.admit(&entry.grant.id).map_err(about)?;
     }
     let session = place.session.as_ref();
     let hosted = session.filter(|session| message.kind() == MessageKind::Request && hosted::is_host(session));
     if let Some(session) = hosted {
-        session.log.admit().map_err(|cause| Stop::about(cause, message))?;
+        session.log.admit().map_err(about)?;
     }
     let caller = Caller {
         entry,
         session: session.map(|session| &*session.id),
         client: place.client.as_ref().or_else(|| session?.client.as_ref()),
+        trace: headers::trace(head),
     };
     let asked = match place.era {
         Era::Modern => repeated(worker, caller, entry, head, message).await?,
         Era::Legacy => None,
     };
     let entry = asked.as_ref().unwrap_or(entry);
-    let judged = worker.gate.judge(Caller { entry, ..caller }, message).await;
-    let permit = judged.map_err(|denial| Stop::denied(&denial, message, place.era))?;
+    let way = Way { session, trace: caller.trace, ..way(worker, entry, place.era) };
+    let known = match worker.gate.wants_list(entry, message) {
+        true => Box::pin(pinned::known_first(way, Caller { entry, ..caller }, message)).await,
+        false => Ok(None),
+    };
+    let known = known.map_err(about)?;
+    let entry = known.as_ref().unwrap_or(entry);
+    let permit = match worker.gate.judge(Caller { entry, ..caller }, message).await {
+        Ok(permit) => permit,
+        Err(Denial::Asked(asked)) if asked.is_open() => {
+            let at = At { worker, entry, session, era: place.era, patience };
+            return Ok(held::answer(&at, asked, (message, head)));
+        }
+        Err(denial) => return Err(Stop::denied(&denial, message, place.era)),
+    };
+    if message.method() == Method::Cancelled && ends_a_wait(worker, session, message) {
+        // The server never heard of the call.
+        drop(permit);
+        return Ok(answer::bare(http::StatusCode::ACCEPTED));
+    }
     if let Some(session) = hosted.filter(|session| hosted::streams_from_the_start(session, message)) {
         return Ok(hosted::answer(worker, entry, session, permit, (message, body, head)));
     }
+    // What follows on an open stream is no body that could be passed on in pieces.
+    let streams = !matches!(patience, Patience::Until(_));
     let headers = headers::of_post(head, place.era);
-    let way = Way { session, ..way(worker, entry, place.era) };
+    carry(worker, Way { entry, streams, ..way }, permit, (message, body, headers), place.initialize).await
+}
+
+/// Carries a message, and answers with what came back.
+async fn carry(
+    worker: &Arc<Worker>,
+    way: Way<'_>,
+    permit: Permit,
+    (message, body, headers): (&Message<'_>, Bytes, HeaderMap),
+    initialize: bool,
+) -> Result<Reply, Stop> {
     let carried = if initialize {
         way.cross_open(permit, message, body, headers).await
     } else {
         way.cross(permit, message, body, headers).await.map(|exchange| Opened { exchange, far: None })
     };
     match carried {
-        Ok(Opened { exchange, far: Some(far) }) => open_session(worker, entry, message, exchange, far).await,
-        Ok(Opened { exchange, far: None }) => Ok(respond(worker, entry, exchange, message, session)),
-        Err(failure) => Err(failed(worker, entry, message, failure)),
+        Ok(Opened { exchange, far: Some(far) }) => open_session(worker, way.entry, message, exchange, far).await,
+        Ok(Opened { exchange, far: None }) => Ok(respond(worker, way.entry, exchange, message, way.session)),
+        Err(failure) => Err(failed(worker, way.entry, message, failure)),
     }
+}
+
+/// Whether a `notifications/cancelled` is about a call that still waits for a person.
+fn ends_a_wait(worker: &Worker, session: Option<&Arc<Session>>, message: &Message<'_>) -> bool {
+    let owner = session.map(|session| Owner::Session(session.id.clone()));
+    owner.is_some_and(|owner| worker.gate.waiting.cancel(&owner, message))
 }
 
 /// Counts and answers what could not be carried.
@@ -169,7 +265,7 @@ fn failed(worker: &Worker, entry: &GrantEntry, message: &Message<'_>, failure: F
 /// The way of a message without a session.
 fn way<'a>(worker: &'a Worker, entry: &'a Arc<GrantEntry>, era: Era) -> Way<'a> {
     let (gate, pool) = (&worker.gate, &worker.pool);
-    Way { gate, pool, entry, session: None, era, cancel: era == Era::Modern, streams: true }
+    Way { gate, pool, entry, session: None, era, trace: None, cancel: era == Era::Modern, streams: true }
 }
 
 /// The arguments of a modern call have to be repeated in headers as the tool's schema says. Where the server had to be
@@ -212,12 +308,14 @@ fn place(
         Opening::Modern(_) => {
             let method = || message.method_name().unwrap_or_default().to_owned();
             check_headers(head, message, None).map_err(|error| Stop::Frame { error, method: method() })?;
-            Ok(Place { era: Era::Modern, session: None, client: translate::client(message) })
+            Ok(Place { era: Era::Modern, session: None, client: translate::client(message), initialize: false })
         }
-        Opening::Initialize(_) => Ok(Place { era: Era::Legacy, session: None, client: translate::client(message) }),
+        Opening::Initialize(_) => {
+            Ok(Place { era: Era::Legacy, session: None, client: translate::client(message), initialize: true })
+        }
         Opening::Session { session, .. } => {
             let found = worker.gate.sessions.find(session, entry).map_err(|cause| Stop::about(cause, message))?;
-            Ok(Place { era: Era::Legacy, session: Some(found), client: None })
+            Ok(Place { era: Era::Legacy, session: Some(found), client: None, initialize: false })
         }
         Opening::Sessionless(_) => Err(Stop::about(Cause::SessionMissing, message)),
     }

@@ -26,7 +26,7 @@ pub(super) async fn get(worker: &Arc<Worker>, entry: &Arc<GrantEntry>, head: &He
     let opened = async {
         let session = session_of(worker, entry, head)?;
         headers::accepts_events(head)?;
-        let caller = Caller { entry, session: Some(&session.id), client: session.client.as_ref() };
+        let caller = Caller { entry, session: Some(&session.id), client: session.client.as_ref(), trace: None };
         let permit = worker.gate.judge_stream(caller, "(stream)").await?;
         if hosted::is_host(&session) {
             // Nothing leaves, so there is nothing to settle but the permit itself.
@@ -80,7 +80,8 @@ fn resumes(head: &HeaderMap) -> bool {
 
 async fn reopen(worker: &Worker, entry: &Arc<GrantEntry>, session: &Arc<Session>, far: &HeaderValue) -> bool {
     let (gate, pool) = (&worker.gate, &worker.pool);
-    let way = Way { gate, pool, entry, session: Some(session), era: Era::Legacy, cancel: false, streams: true };
+    let way =
+        Way { gate, pool, entry, session: Some(session), era: Era::Legacy, trace: None, cancel: false, streams: true };
     reopen::reopen(way, session, far).await
 }
 
@@ -116,7 +117,7 @@ pub(super) async fn delete(worker: &Arc<Worker>, entry: &Arc<GrantEntry>, head: 
         Ok(session) => session,
         Err(cause) => return refuse(&worker.gate, entry, "(end of session)", &cause).await,
     };
-    let caller = Caller { entry, session: Some(&session.id), client: session.client.as_ref() };
+    let caller = Caller { entry, session: Some(&session.id), client: session.client.as_ref(), trace: None };
     let permit = worker.gate.judge_stream(caller, "(end of session)").await;
     // The session ends whatever the upstream or the journal says.
     worker.gate.sessions.end(&session);

@@ -75,7 +75,7 @@ async fn opened(worker: &Arc<Worker>, entry: &Arc<GrantEntry>, head: &Parts) -> 
     gate.sessions.admit(&entry.grant.id)?;
     let (place, from) = Place::take(gate, entry)?;
     // Nothing leaves yet, so there is nothing to settle but the permit itself.
-    drop(gate.judge_stream(Caller { entry, session: None, client: None }, "(stream)").await?);
+    drop(gate.judge_stream(Caller { entry, session: None, client: None, trace: None }, "(stream)").await?);
     let endpoint = format!("event: endpoint\ndata: /mcp/{server}/messages?session={}\n\n", place.id);
     let (lines, told) = Lines::channel();
     let connection = Connection::new(Arc::clone(gate), Arc::clone(&worker.pool), &entry.grant.id, lines);
@@ -106,7 +106,7 @@ pub(super) async fn post(worker: &Worker, entry: &Arc<GrantEntry>, head: &Parts,
     };
     // It is read again where it is judged. Whether a batch may stand here is known there only.
     if let Err(error) = parse_client(&body, &gate.limits, Batches::Allowed) {
-        gate.refuse_frame(Caller { entry, session: None, client: None }, "", &error).await;
+        gate.refuse_frame(Caller { entry, session: None, client: None, trace: None }, "", &error).await;
         return answer::frame(&error);
     }
     match said.send(body).await {

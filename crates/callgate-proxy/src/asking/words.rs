@@ -1,0 +1,93 @@
+//! What the caller of a call that needs a person's yes is told.
+
+use crate::judge::Asked;
+use callgate_decision::Approval;
+use callgate_json::{canonical, write_string};
+use callgate_mcp::{Message, RequestId, notification, request};
+use callgate_policy::{Reason, Timestamp};
+
+/// How much of the arguments a form shows, in characters.
+const SHOWN: usize = 2_000;
+/// A step of progress while nothing happens: small, so that what the server reports afterwards is more.
+const STEP: f64 = 1e-6;
+
+/// What the model reads. It has to know what to do next.
+pub(crate) fn told(asked: &Asked) -> String {
+    let Approval { id, url, expires } = &asked.approval;
+    let (why, end) = (asked.refused.decision.message.as_str(), moment(*expires));
+    if asked.is_open() {
+        let why = if why.is_empty() { "This call needs the approval of a person." } else { why };
+        return format!(
+            "[APPROVAL REQUIRED] {why} The call has not run. A person was asked to approve it: {url} (approval {id}, \
+             open until {end}). Tell your user, wait for the approval, and then repeat exactly the same call with the \
+             same arguments: it passes once. A call with other arguments needs an approval of its own."
+        );
+    }
+    match asked.refused.decision.reason {
+        Some(Reason::ApprovalRefused) => format!(
+            "[POLICY DENIED] {why} The same call stays refused until {end}; don't repeat it before, and don't try to \
+             reach the same end by another way without asking your user (approval {id})."
+        ),
+        Some(Reason::ApprovalExpired) => {
+            format!("[POLICY DENIED] {why} The call has not run; repeat it to ask again (approval {id}).")
+        }
+        _ => format!("[POLICY DENIED] {why}"),
+    }
+}
+
+/// The approval as data.
+pub(crate) fn approval_json(approval: &Approval, out: &mut String) {
+    out.push_str("{\"id\":");
+    write_string(&approval.id.0, out);
+    out.push_str(",\"url\":");
+    write_string(&approval.url, out);
+    out.push_str(",\"expiresAt\":");
+    write_string(&moment(approval.expires), out);
+    out.push('}');
+}
+
+/// The note that a call still waits, for the progress token (JSON) of its request. `count` is from 1 on.
+pub(crate) fn progress(token: &[u8], count: u32, asked: &Asked) -> Vec<u8> {
+    let mut params = b"{\"progressToken\":".to_vec();
+    params.extend_from_slice(token);
+    let mut text = format!(",\"progress\":{:.6},\"message\":", f64::from(count) * STEP);
+    let Approval { id, url, expires } = &asked.approval;
+    let message =
+        format!("Waiting for a person to approve this call: {url} (approval {id}, until {})", moment(*expires));
+    write_string(&message, &mut text);
+    text.push('}');
+    params.extend_from_slice(text.as_bytes());
+    notification("notifications/progress", Some(&params))
+}
+
+/// The parameters of `elicitation/create` that ask the caller's own user, as JSON.
+pub(crate) fn form(asked: &Asked, message: &Message<'_>) -> String {
+    let call = message.tool_call();
+    let tool = call.map(|call| call.name).unwrap_or_default();
+    let arguments = call.and_then(|call| call.arguments).map_or_else(|| "{}".to_owned(), canonical);
+    let shown: String = arguments.chars().take(SHOWN).collect();
+    let cut = if shown.len() < arguments.len() { " … (cut)" } else { "" };
+    let why = match asked.refused.decision.message.as_str() {
+        "" => "This call needs your approval.",
+        why => why,
+    };
+    let text = format!("{why}\n\nTool: {tool}\nArguments: {shown}{cut}");
+    let mut json = String::from("{\"mode\":\"form\",\"message\":");
+    write_string(&text, &mut json);
+    json.push_str(
+        ",\"requestedSchema\":{\"type\":\"object\",\"properties\":{\"approve\":{\"type\":\"boolean\",\
+         \"title\":\"Approve this call\",\"description\":\"Let exactly this call run, once.\",\"default\":false}},\
+         \"required\":[\"approve\"]}}",
+    );
+    json
+}
+
+/// The request that asks a legacy client's user.
+pub(crate) fn question(id: &RequestId, asked: &Asked, message: &Message<'_>) -> Vec<u8> {
+    request(id.to_json().as_bytes(), "elicitation/create", Some(form(asked, message).as_bytes()))
+}
+
+/// RFC 3339, in UTC.
+fn moment(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| format!("{at:.0}"))
+}
