@@ -95,6 +95,11 @@ impl Request {
         Self::of(Method::POST, path, Some(body))
     }
 
+    /// Sends a JSON document as it is.
+    pub(crate) fn document(path: String, document: Vec<u8>) -> Self {
+        Self { method: Method::POST, path, body: Some(document), revision: None, credential: true }
+    }
+
     /// Removes something, whatever its revision.
     pub(crate) fn delete(path: String) -> Self {
         Self::of(Method::DELETE, path, None).at("*")
@@ -141,6 +146,11 @@ impl Api {
             credentials: Credentials::only(token),
             organisation: None,
         }
+    }
+
+    /// Whether a gateway runs, rather than this process for a moment.
+    pub(crate) fn is_served(&self) -> bool {
+        !matches!(self.way, Way::Here(_))
     }
 
     /// Sends a request and reads its answer.

@@ -1,6 +1,8 @@
 //! The grammar of the command line. Names and flags are a contract for people and scripts.
 
 mod apply;
+mod approvals;
+mod catalog;
 mod connect;
 mod fixture;
 mod fleet;
@@ -10,11 +12,14 @@ mod members;
 mod policy;
 mod serve;
 mod server;
+mod webhook;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 pub(crate) use apply::ApplyArgs;
+pub(crate) use approvals::ApprovalsCommand;
+pub(crate) use catalog::{CatalogCommand, CatalogSearchArgs, CatalogTargetArgs};
 pub(crate) use connect::{ConnectArgs, DisconnectArgs, ImportArgs};
 pub(crate) use fixture::{Era, FixtureArgs, Transport};
 pub(crate) use fleet::{LogArgs, OutcomeFilter};
@@ -23,7 +28,8 @@ pub(crate) use instance::{BackupArgs, KeyCommand, RestoreArgs};
 pub(crate) use members::{LoginArgs, LogoutArgs, MemberCommand, OrganisationCommand, RoleName, TokenCommand};
 pub(crate) use policy::{ExplainArgs, FleetPolicyArgs, PolicyCommand, ScanArgs, ToolsSource};
 pub(crate) use serve::{BridgeArgs, UpArgs, WrapArgs};
-pub(crate) use server::{ServerCommand, ServerEditArgs};
+pub(crate) use server::{ApproveDefinitionsArgs, DefinitionArgs, ServerCommand, ServerEditArgs};
+pub(crate) use webhook::{TemplateChoice, WebhookArgs, WebhookCommand};
 
 /// A gateway between MCP clients and MCP servers: every tool call is checked against a policy before it reaches the
 /// server.
@@ -55,6 +61,9 @@ pub(crate) enum Command {
     /// Mint and handle grants: the bearer tokens that clients present
     #[command(subcommand)]
     Grant(GrantCommand),
+    /// Answer calls that need a person's yes
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
     /// Make the gateway what a directory of files says
     Apply(ApplyArgs),
     /// Let an MCP client go through Callgate: edits its own configuration, with a backup
@@ -70,6 +79,9 @@ pub(crate) enum Command {
     /// Keep several organisations apart on one gateway
     #[command(subcommand)]
     Organisation(OrganisationCommand),
+    /// Tell other programs of what happens: approvals, changed definitions
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Sign in, for the commands that follow
     Login(LoginArgs),
     /// Sign out
@@ -88,6 +100,9 @@ pub(crate) enum Command {
     Journal(JournalCommand),
     /// Look at the tools of a server: category, risk, evidence, recommended rule
     Scan(ScanArgs),
+    /// Search servers and tools, import and synchronise them, see what changed
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// Print the page of an error code
     Explain(ExplainCodeArgs),
     #[command(hide = true)]

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-pub(crate) use connect::{Connector, exchange};
+pub(crate) use connect::{Connector, exchange, trusting_the_system};
 pub(crate) use http::HttpClient;
 
 /// How long a server may take to answer everything it is asked.

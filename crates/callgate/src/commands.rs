@@ -1,8 +1,11 @@
 //! The commands, one file each.
 
 mod apply;
+mod approvals;
+mod catalog;
 mod child;
 mod connect;
+mod definitions;
 mod explain;
 mod fixture;
 mod fleet;
@@ -17,6 +20,7 @@ mod policy;
 mod scan;
 mod serve;
 mod server;
+mod webhook;
 
 use crate::cli::{Cli, Command};
 use crate::environment::Environment;
@@ -55,12 +59,14 @@ fn dispatch(command: Command, environment: &Environment) -> Result<ExitCode, Fai
         Command::Server(command) => server::run(command, environment)?,
         Command::Policy(command) => policy::run(command, environment)?,
         Command::Grant(command) => grant::run(command, environment)?,
+        Command::Approvals(command) => approvals::run(command, environment)?,
         Command::Apply(args) => apply::run(&args, environment)?,
         Command::Connect(args) => connect::connect(&args, environment)?,
         Command::Disconnect(args) => connect::disconnect(&args, environment)?,
         Command::Member(command) => members::member(command, environment)?,
         Command::Token(command) => members::token(command, environment)?,
         Command::Organisation(command) => members::organisation(command, environment)?,
+        Command::Webhook(command) => webhook::run(command, environment)?,
         Command::Login(args) => login::login(args, environment)?,
         Command::Logout(args) => login::logout(&args, environment)?,
         Command::Key(command) => instance::key(command, environment)?,
@@ -69,6 +75,7 @@ fn dispatch(command: Command, environment: &Environment) -> Result<ExitCode, Fai
         Command::Log(args) => log::run(&args, environment)?,
         Command::Journal(command) => journal::run(command, environment)?,
         Command::Scan(args) => scan::run(&args, environment)?,
+        Command::Catalog(command) => catalog::run(command, environment)?,
         Command::Explain(args) => explain::run(&args)?,
         Command::Fixture(args) => fixture::run(&args)?,
         Command::Child(args) => return child::run(&args),

@@ -48,6 +48,8 @@ pub(crate) struct Config {
     pub journal_on_disk: bool,
     /// How long records are kept, in milliseconds; without it, for ever.
     pub journal_retention: Option<i64>,
+    /// Whether messages to webhooks may go to link-local addresses.
+    pub webhooks_link_local: bool,
     /// The servers that it declares.
     pub servers: Vec<DeclaredServer>,
     /// The grants that it declares.
@@ -97,6 +99,7 @@ impl Config {
             keys: None,
             journal_on_disk: false,
             journal_retention: None,
+            webhooks_link_local: false,
             servers: Vec::new(),
             grants: Vec::new(),
         }
@@ -122,7 +125,8 @@ impl Config {
         raw.secrets = raw::secrets(environment).or(raw.secrets);
         let reader = Reader { file: file.as_deref(), environment };
         let database_url = raw.database_url.map(|url| reader.database_url(url)).transpose()?;
-        Ok(Self { database_url, keys: reader.keys(raw.secrets)?, ..Self::bare() })
+        let webhooks_link_local = raw.webhooks.and_then(|webhooks| webhooks.allow_link_local).unwrap_or(false);
+        Ok(Self { database_url, keys: reader.keys(raw.secrets)?, webhooks_link_local, ..Self::bare() })
     }
 
     /// Where the keys of secrets come from.
@@ -184,6 +188,7 @@ impl Reader<'_> {
             keys,
             journal_on_disk,
             journal_retention,
+            webhooks_link_local: raw.webhooks.and_then(|webhooks| webhooks.allow_link_local).unwrap_or(false),
             servers,
             grants: grants.collect::<Result<Vec<_>, _>>()?,
         })

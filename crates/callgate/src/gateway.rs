@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::data::{self, DataDir, Lock};
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::outgoing::Sending;
 use crate::records::{self, JournalRecords};
 use crate::snapshots::{InForce, Maker};
 use crate::socket::Socket;
@@ -82,6 +83,7 @@ impl Standby {
             vault,
             changes: Arc::new(records.clone()),
             upstreams: Arc::new(Asking::new(environment.clone())),
+            outgoing: Arc::new(Sending::new(config.webhooks_link_local)),
             tokens,
             clock: moment::now,
         };

@@ -1,8 +1,8 @@
 //! How a server is treated: the options of the command line, and what the data plane makes of the settings.
 
 use crate::failure::Failure;
-use callgate_control::settings::{CompleteSettings, Era, RawSettings, Settings, Share};
-use callgate_proxy::{ServerLimits, Sharing, Timeouts, UpstreamEra};
+use callgate_control::settings::{self, CompleteSettings, Era, RawSettings, Settings, Share};
+use callgate_proxy::{Pinning, Quarantine, ServerLimits, Sharing, Timeouts, UpstreamEra};
 use clap::Args;
 
 /// The options of a server, as typed.
@@ -32,13 +32,19 @@ pub(crate) struct SettingsArgs {
     /// Processes at once; more are not started [default: 256]
     #[arg(long, value_name = "N")]
     pub max_processes: Option<u32>,
+    /// When the definitions of its tools are pinned [default: first_sight]
+    #[arg(long, value_parser = ["first_sight", "approval"], hide_possible_values = true, value_name = "first_sight|approval")]
+    pub pinning: Option<String>,
+    /// What becomes of tools in lists that somebody has to approve first [default: hide]
+    #[arg(long, value_parser = ["hide", "show"], hide_possible_values = true, value_name = "hide|show")]
+    pub quarantine: Option<String>,
 }
 
 impl SettingsArgs {
     /// The settings that were typed.
     pub(crate) fn read(self) -> Result<Settings, Failure> {
-        let Self { era, share, idle, connect_timeout, silence_timeout, call_timeout, max_in_flight, max_processes } =
-            self;
+        let Self { era, share, idle, connect_timeout, silence_timeout, call_timeout, .. } = self;
+        let Self { max_in_flight, max_processes, pinning, quarantine, .. } = self;
         let raw = RawSettings {
             era,
             share,
@@ -48,6 +54,8 @@ impl SettingsArgs {
             call_timeout,
             max_in_flight,
             max_processes,
+            pinning,
+            quarantine,
         };
         Settings::read(raw).map_err(|wrong| {
             let option = wrong.key.replace('_', "-");
@@ -83,6 +91,22 @@ pub(crate) fn sharing(settings: &CompleteSettings) -> Sharing {
     }
 }
 
+/// When the definitions of its tools are pinned.
+pub(crate) fn pinning(settings: &CompleteSettings) -> Pinning {
+    match settings.pinning {
+        settings::Pinning::FirstSight => Pinning::FirstSight,
+        settings::Pinning::Approval => Pinning::Approval,
+    }
+}
+
+/// What becomes of tools that a person has to look at first.
+pub(crate) fn quarantine(settings: &CompleteSettings) -> Quarantine {
+    match settings.quarantine {
+        settings::Quarantine::Hide => Quarantine::Hide,
+        settings::Quarantine::Show => Quarantine::Show,
+    }
+}
+
 /// How much of it may be in use at once.
 pub(crate) fn limits(settings: &CompleteSettings) -> ServerLimits {
     let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
@@ -99,5 +123,6 @@ mod tests {
         assert_eq!(timeouts(&settings), Timeouts::default());
         assert_eq!(limits(&settings), ServerLimits::default());
         assert_eq!((era(&settings), sharing(&settings)), (UpstreamEra::default(), Sharing::default()));
+        assert_eq!((pinning(&settings), quarantine(&settings)), (Pinning::default(), Quarantine::default()));
     }
 }

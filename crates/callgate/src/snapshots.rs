@@ -1,5 +1,6 @@
 //! From what is configured to what the data plane sees: one immutable snapshot for every change.
 
+use crate::definitions::Known;
 use crate::environment::Environment;
 use crate::{settings, target};
 use axum::Router;
@@ -24,6 +25,7 @@ pub(crate) struct Maker {
     servers: HashMap<Arc<str>, Made>,
     /// By where what is published stands in memory: what a value holds can't stand elsewhere, nor anything else there.
     grants: HashMap<usize, MadeGrant>,
+    definitions: Known,
 }
 
 /// Tells when what is published is what calls are decided by.
@@ -57,8 +59,16 @@ impl Maker {
         let (sender, snapshots) = watch::channel(Arc::new(Snapshot::new(key.clone(), [], None::<GrantEntry>)));
         let made = watch::Sender::new(Arc::new(Configuration::default()));
         let in_force = InForce { published: configurations.clone(), made: made.subscribe() };
-        let mut maker =
-            Self { key, environment, configurations, sender, made, servers: HashMap::new(), grants: HashMap::new() };
+        let mut maker = Self {
+            key,
+            environment,
+            configurations,
+            sender,
+            made,
+            servers: HashMap::new(),
+            grants: HashMap::new(),
+            definitions: Known::default(),
+        };
         maker.make();
         (maker, snapshots, in_force)
     }
@@ -90,6 +100,7 @@ impl Maker {
         let configs = configuration.servers.iter().filter_map(|server| self.servers.get(&server.id)?.config.clone());
         let entries = self.grants.values().flat_map(|made| made.entries.iter().flatten().cloned());
         let snapshot = Snapshot::new(self.key.clone(), configs, entries);
+        let snapshot = snapshot.with_definitions(self.definitions.make(&configuration.definitions));
         self.sender.send_replace(Arc::new(snapshot));
         self.made.send_replace(configuration);
     }
@@ -182,6 +193,8 @@ fn config(published: &PublishedServer, environment: &Environment) -> Result<Serv
         era: settings::era(&settings),
         sharing: settings::sharing(&settings),
         limits: settings::limits(&settings),
+        pinning: settings::pinning(&settings),
+        quarantine: settings::quarantine(&settings),
     })
 }
 

@@ -1,17 +1,20 @@
-//! The local socket of the process that owns a data directory: charging for `wrap`, and the admin API for the CLI.
+//! The local socket of the process that owns a data directory: charging and asking for `wrap`, and the admin API for the
+//! CLI.
 //!
-//! A connection's first byte says what it is for: the charge protocol opens with a line of JSON, the rest is HTTP.
+//! A connection's first byte says what it is for: the charge protocol and the one for questions open with a line of JSON, the
+//! rest is HTTP.
 
 use crate::api;
 use crate::data::DataDir;
 use crate::failure::Failure;
 use axum::Router;
-use callgate_decision::{Decider, remote};
+use callgate_decision::{Approvals, Decider, remote};
 use rustix::fs::{Mode, OFlags};
 use std::error::Error;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
@@ -76,15 +79,15 @@ impl Socket {
     }
 
     /// Serves until this future is dropped.
-    pub(crate) async fn serve(self, decider: Decider, router: Router) {
+    pub(crate) async fn serve(self, decider: Decider, approvals: Arc<dyn Approvals>, router: Router) {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        let (decider, router) = (decider.clone(), router.clone());
+                        let (decider, approvals, router) = (decider.clone(), Arc::clone(&approvals), router.clone());
                         connections.spawn(async move {
-                            if let Err(error) = connection(stream, &decider, &router).await {
+                            if let Err(error) = connection(stream, &decider, &approvals, &router).await {
                                 tracing::debug!("a connection on the local socket ended: {error}");
                             }
                         });
@@ -110,6 +113,7 @@ impl Drop for Socket {
 async fn connection(
     stream: UnixStream,
     decider: &Decider,
+    approvals: &Arc<dyn Approvals>,
     router: &Router,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     remote::check_peer(&stream)?;
@@ -120,11 +124,12 @@ async fn connection(
     }
     let mut line = String::new();
     (&mut stream).take(MAX_OPENING).read_line(&mut line).await?;
-    if line.trim_end() != remote::OPENING {
-        return Err("it opens with a line of another version".into());
-    }
     let (read, write) = tokio::io::split(stream);
-    Ok(remote::serve_connection(BufReader::new(read), write, decider).await?)
+    match line.trim_end() {
+        remote::OPENING => Ok(remote::serve_connection(BufReader::new(read), write, decider).await?),
+        remote::ASKING => Ok(remote::serve_approvals(BufReader::new(read), write, approvals).await?),
+        _ => Err("it opens with a line of another version".into()),
+    }
 }
 
 /// The failure of a socket that can't be used.

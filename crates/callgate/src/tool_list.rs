@@ -1,6 +1,7 @@
 //! Lists of tools: from a file, or from a server.
 
 use crate::cli::ToolsSource;
+use crate::definitions::of_catalogue;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::target::Typed;
@@ -60,13 +61,13 @@ pub(crate) fn definitions(path: &Path) -> Result<Vec<Definition>, Failure> {
     };
     let definition = |value: &callgate_json::Value<'_>| {
         let name = value.get("name")?.as_str()?.to_owned();
-        let category =
-            tools.iter().find(|tool| tool.name == name).map(|tool| callgate_catalog::classify(tool).category);
+        let classified = tools.iter().find(|tool| tool.name == name).map(callgate_catalog::classify);
         Some(Definition {
             name,
             input_schema: text(value, "inputSchema"),
             annotations: text(value, "annotations"),
-            category,
+            category: classified.as_ref().map(|known| known.category),
+            labels: classified.iter().flat_map(|known| &known.labels).map(|label| of_catalogue(*label)).collect(),
             ..Definition::default()
         })
     };

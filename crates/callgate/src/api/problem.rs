@@ -28,6 +28,8 @@ pub(super) fn failure(status: StatusCode, body: &[u8], credentials: &Credentials
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PRECONDITION_FAILED, _) => Exit::No,
         // A policy that is no good: the command ran, and the answer is no.
         (_, "CG3045") => Exit::No,
+        // Somebody else was faster.
+        (_, "CG3211") => Exit::No,
         _ => Exit::CannotRun,
     };
     Failure { code: problem.code.into(), exit, message: problem.detail, remedy: problem.remedy }

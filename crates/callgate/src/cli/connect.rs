@@ -55,7 +55,7 @@ pub(crate) struct ConnectArgs {
 
 /// Which client should go to its servers by itself again.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  callgate disconnect cursor")]
+#[command(after_help = "Examples:\n  callgate disconnect cursor --dry-run\n  callgate disconnect cursor")]
 pub(crate) struct DisconnectArgs {
     /// The client
     #[arg(value_enum)]
@@ -66,6 +66,9 @@ pub(crate) struct DisconnectArgs {
     /// Only this file
     #[arg(long, value_name = "FILE")]
     pub path: Option<PathBuf>,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub data: DataArgs,
     #[command(flatten)]

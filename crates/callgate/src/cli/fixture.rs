@@ -62,6 +62,12 @@ pub(crate) struct FixtureArgs {
     /// Which revisions are served
     #[arg(long, value_enum, default_value = "both")]
     pub era: Era,
+    /// Read the list from its file anew whenever it is needed
+    #[arg(long)]
+    pub live: bool,
+    /// With --live: tell clients that listen, at a call, that the file has changed
+    #[arg(long, requires = "live")]
+    pub announce: bool,
     /// Answer with event streams wherever a client takes them
     #[arg(long)]
     pub stream: bool,

@@ -34,6 +34,7 @@ pub(crate) enum PolicyCommand {
     /// Exits 0 when it is allowed, 1 when it isn't.
     #[command(
         after_help = "Examples:\n  callgate policy explain policy.json --tool exec_command --args '{\"command\":\"ls\"}' --calls 11\n  \
+        callgate policy explain policy.json --after 'fetch={\"url\":\"https://example.com\"}' --tool send_mail\n  \
         callgate policy explain policy.json --resource file:///workspace/notes.md"
     )]
     Explain(ExplainArgs),
@@ -140,6 +141,9 @@ pub(crate) struct ExplainArgs {
     /// The call's arguments, a JSON object
     #[arg(long, value_name = "JSON", default_value = "{}", conflicts_with_all = REACH)]
     pub args: String,
+    /// A call before, in order, as `TOOL` or `TOOL=JSON` with its arguments: made and completed
+    #[arg(long, value_name = "TOOL[=JSON]", conflicts_with_all = REACH)]
+    pub after: Vec<String>,
     /// Decide this many identical calls at the same moment, and show the last
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000), conflicts_with_all = REACH)]
     pub calls: u32,
@@ -231,6 +235,14 @@ pub(crate) struct RecommendArgs {
 pub(crate) struct ScanArgs {
     #[command(flatten)]
     pub source: ToolsSource,
+    /// Also keep the list in the gateway's catalogue, as this server's
+    #[arg(long, value_name = "SERVER")]
+    pub save: Option<String>,
+    /// Keep it for all organisations of the gateway
+    #[arg(long, requires = "save")]
+    pub public: bool,
+    #[command(flatten)]
+    pub data: DataArgs,
     #[command(flatten)]
     pub json: JsonArgs,
 }

@@ -47,6 +47,9 @@ pub(crate) struct WrapArgs {
     /// The era of the protocol that the server speaks [default: auto]
     #[arg(long, value_parser = ["auto", "legacy", "modern"], hide_possible_values = true, value_name = "auto|legacy|modern")]
     pub era: Option<String>,
+    /// Accept every definition of a tool that has changed, as long as this runs
+    #[arg(long)]
+    pub accept_definitions: bool,
     #[command(flatten)]
     pub data: DataArgs,
     /// The server's command and its arguments

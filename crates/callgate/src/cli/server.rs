@@ -91,8 +91,10 @@ pub(crate) enum ServerCommand {
         #[command(flatten)]
         json: JsonArgs,
     },
-    /// Ask the server itself for its tools
-    #[command(after_help = "Example:\n  callgate server tools kernel --json > tools.json")]
+    /// Ask the server itself for its tools, and compare them with what is pinned
+    #[command(
+        after_help = "Example:\n  callgate server tools kernel\n  callgate server tools kernel --json > tools.json"
+    )]
     Tools {
         /// The server
         name: String,
@@ -101,6 +103,27 @@ pub(crate) enum ServerCommand {
         #[command(flatten)]
         json: JsonArgs,
     },
+    /// List what the tools of a server are pinned as
+    #[command(after_help = "Example:\n  callgate server definitions kernel")]
+    Definitions {
+        /// The server
+        name: String,
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(flatten)]
+        json: JsonArgs,
+    },
+    /// Show what one tool is pinned as and what changed, say what it does, or forget it
+    #[command(after_help = "Examples:\n  callgate server definition kernel exec_command\n  \
+        callgate server definition kernel exec_command --category execute --labels egress,free_form_code\n  \
+        callgate server definition kernel gone_tool --forget")]
+    Definition(DefinitionArgs),
+    /// Approve what a server's tools are defined as now, after showing what changed
+    ///
+    /// Exactly what is shown is approved: where the server lists something else by then, nothing is.
+    #[command(after_help = "Examples:\n  callgate server approve-definitions kernel --dry-run\n  \
+        callgate server approve-definitions kernel --tool exec_command")]
+    ApproveDefinitions(ApproveDefinitionsArgs),
     /// Remove a server, its policies and its grants
     #[command(after_help = "Example:\n  callgate server remove kernel")]
     Remove {
@@ -111,6 +134,48 @@ pub(crate) enum ServerCommand {
         #[command(flatten)]
         json: JsonArgs,
     },
+}
+
+/// Which definition to show or change.
+#[derive(Debug, Args)]
+pub(crate) struct DefinitionArgs {
+    /// The server
+    pub name: String,
+    /// The tool
+    pub tool: String,
+    /// What the tool does, in place of what the catalogue finds: `read`, `write`, `execute`, `destructive`, `financial`
+    #[arg(long, value_name = "CATEGORY", conflicts_with_all = ["catalogue", "forget"])]
+    pub category: Option<String>,
+    /// What attacks could use it for, in place of what the catalogue finds, for example `egress,reads_private`
+    #[arg(long, value_name = "LABELS", value_delimiter = ',', conflicts_with_all = ["catalogue", "forget"])]
+    pub labels: Option<Vec<String>>,
+    /// What the catalogue finds, in place of what somebody set
+    #[arg(long, conflicts_with = "forget")]
+    pub catalogue: bool,
+    /// Forget what it is pinned as: listed again, it is new
+    #[arg(long)]
+    pub forget: bool,
+    #[command(flatten)]
+    pub data: DataArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
+}
+
+/// Which definitions to approve.
+#[derive(Debug, Args)]
+pub(crate) struct ApproveDefinitionsArgs {
+    /// The server
+    pub name: String,
+    /// Only this tool
+    #[arg(long, value_name = "TOOL")]
+    pub tool: Vec<String>,
+    /// Only show what would be approved
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub data: DataArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 /// What to change of a server.

@@ -52,7 +52,8 @@ where
     sender.send_request(request).await.map_err(broken)
 }
 
-fn trusting_the_system() -> Result<TlsConnector, ClientError> {
+/// TLS to whoever the system's certificates vouch for.
+pub(crate) fn trusting_the_system() -> Result<TlsConnector, ClientError> {
     let unusable = |why: String| ClientError::Connection(format!("the system's certificates can't be used: {why}"));
     let mut roots = rustls::RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

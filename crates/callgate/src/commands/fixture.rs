@@ -46,6 +46,8 @@ fn options(args: &FixtureArgs) -> Result<FixtureOptions, Failure> {
     Ok(FixtureOptions {
         log: args.log.clone(),
         eras,
+        live: args.live.then(|| args.tools.clone().into()),
+        announces: args.announce,
         sse: args.stream,
         page_size: args.page,
         faults: args.fault.clone(),

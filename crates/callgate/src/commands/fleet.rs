@@ -42,6 +42,11 @@ impl Fleet {
         &self.url
     }
 
+    /// Whether a gateway runs there.
+    pub(super) fn is_served(&self) -> bool {
+        self.api.is_served()
+    }
+
     /// Sends a request, and tells the operator the notes of its answer.
     pub(super) fn send(&self, request: Request) -> Result<Reply, Failure> {
         let reply = self.runtime.block_on(self.api.send(request))?;

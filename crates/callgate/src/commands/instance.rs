@@ -35,6 +35,12 @@ pub(super) fn key(command: KeyCommand, environment: &Environment) -> Result<Exit
             "warning: the credentials of `{server}` can't be opened; set them again: `callgate server credentials`"
         ));
     }
+    for webhook in answer.get("unreadable_webhooks").map(rows).unwrap_or_default() {
+        let webhook = webhook.as_str().unwrap_or_default();
+        output::note(&format!(
+            "warning: the address of the webhook `{webhook}` can't be opened; remove it and add it again: `callgate webhook`"
+        ));
+    }
     show(&answer, json.json, &text);
     Ok(Exit::Yes)
 }

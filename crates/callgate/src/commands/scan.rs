@@ -11,6 +11,10 @@ use serde_json::Value;
 pub(super) fn run(args: &ScanArgs, environment: &Environment) -> Result<Exit, Failure> {
     let list = tool_list::fetch(&args.source, environment)?;
     let scanned = callgate_catalog::scan(&tool_list::tools(&list)?);
+    if let Some(name) = &args.save {
+        super::catalog::save(&list, name, args.public, &args.data, environment)?;
+        output::note(&format!("kept in the catalogue as `{name}`: `callgate catalog show {name}`"));
+    }
     if args.json.json {
         output::json(&scanned);
         return Ok(Exit::Yes);

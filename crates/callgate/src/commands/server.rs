@@ -45,14 +45,13 @@ pub(super) fn run(command: ServerCommand, environment: &Environment) -> Result<E
             if json.json { output::json(&server) } else { show_one(&server) }
         }
         ServerCommand::Tools { name, data, json } => {
-            let request = Request::get(path(&["servers", &name, "tools"], &[]));
-            let tools = Fleet::reading(&data, environment)?.send(request)?;
-            match json.json {
-                // As the server wrote it, for whoever compares.
-                true => output::text(tools.value.get()),
-                false => show_tools(&tools.tree()),
-            }
+            super::definitions::tools(&name, json.json, &Fleet::reading(&data, environment)?)?;
         }
+        ServerCommand::Definitions { name, data, json } => {
+            super::definitions::list(&name, json.json, &Fleet::reading(&data, environment)?)?;
+        }
+        ServerCommand::Definition(args) => super::definitions::definition(args, environment)?,
+        ServerCommand::ApproveDefinitions(args) => return super::definitions::approve(args, environment),
         ServerCommand::Remove { name, data, json } => {
             Fleet::changing(&data, environment)?.send(Request::delete(path(&["servers", &name], &[])))?;
             show(&json!({ "removed": name }), json.json, &format!("removed `{name}`, its policies and its grants"));
@@ -123,12 +122,6 @@ fn show_one(server: &Value) {
     output::table(&["NAME", &cell(server, "name")], &lines);
 }
 
-fn show_tools(answer: &Value) {
-    let tools = answer.get("tools").map(rows).unwrap_or_default();
-    let row = |tool: &Value| vec![cell(tool, "name"), first_line(&cell(tool, "description"))];
-    output::table(&["TOOL", "DESCRIPTION"], &tools.iter().map(row).collect::<Vec<_>>());
-}
-
 fn place(server: &Value) -> String {
     let Some(target) = server.get("target").filter(|target| !target.is_null()) else { return String::new() };
     match target.get("url") {
@@ -143,14 +136,6 @@ fn place(server: &Value) -> String {
 
 fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn first_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    match line.char_indices().nth(100) {
-        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
-        None => line.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub(super) struct RawConfig {
     pub(super) database_url: Option<String>,
     pub(super) secrets: Option<RawSecrets>,
     pub(super) journal: Option<RawJournal>,
+    pub(super) webhooks: Option<RawWebhooks>,
     #[serde(default)]
     pub(super) servers: BTreeMap<String, RawServer>,
     #[serde(default)]
@@ -33,6 +34,13 @@ pub(super) struct RawConfig {
 pub(super) struct RawJournal {
     pub(super) sync: Option<String>,
     pub(super) retention: Option<String>,
+}
+
+/// `[webhooks]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWebhooks {
+    pub(super) allow_link_local: Option<bool>,
 }
 
 /// `[secrets]`: one of them.
@@ -68,6 +76,8 @@ pub(super) struct RawServer {
     pub(super) call_timeout: Option<String>,
     pub(super) max_in_flight: Option<u32>,
     pub(super) max_processes: Option<u32>,
+    pub(super) pinning: Option<String>,
+    pub(super) quarantine: Option<String>,
 }
 
 /// `[[grants]]`
@@ -118,6 +128,8 @@ impl RawServer {
             call_timeout: self.call_timeout.take(),
             max_in_flight: self.max_in_flight.take(),
             max_processes: self.max_processes.take(),
+            pinning: self.pinning.take(),
+            quarantine: self.quarantine.take(),
         }
     }
 }

@@ -34,6 +34,7 @@ fn everything_that_can_be_declared() {
         idle = "2m"
         call_timeout = "1h"
         max_processes = 4
+        quarantine = "show"
         [[grants]]
         label = "laptop"
         server = "kernel"
@@ -53,7 +54,7 @@ fn everything_that_can_be_declared() {
     let settings = &config.servers[1].settings;
     let expected = serde_json::json!({
         "era": "legacy", "share": "grant", "idle": "2m", "connect_timeout": "10s", "silence_timeout": "5m",
-        "call_timeout": "1h", "max_in_flight": 1024, "max_processes": 4,
+        "call_timeout": "1h", "max_in_flight": 1024, "max_processes": 4, "pinning": "first_sight", "quarantine": "show",
     });
     assert_eq!(serde_json::to_value(settings.complete()).unwrap(), expected);
     assert_eq!(config.servers[0].settings, callgate_control::settings::Settings::default());

@@ -18,6 +18,52 @@ struct Row {
     why: Option<String>,
 }
 
+/// What becomes of one file, not carried out yet.
+struct Undoing {
+    file: ClientFile,
+    rows: Vec<Row>,
+    write: Write,
+}
+
+/// What is written.
+enum Write {
+    /// Nothing: the file is gone.
+    Nothing,
+    /// The file as it was before, byte for byte; and the backup goes.
+    Restore(String),
+    /// No file: there was none before.
+    Delete,
+    /// The file with its entries as they were; whether it is as before, so that the backup goes.
+    Save(bool),
+}
+
+impl Write {
+    fn carry_out(self, mut file: ClientFile, connection: &Connection) -> Result<(), Failure> {
+        let is_as_before = match self {
+            Self::Nothing => false,
+            Self::Restore(before) => {
+                file.restore(before);
+                file.save()?;
+                true
+            }
+            Self::Delete => {
+                file.delete()?;
+                true
+            }
+            Self::Save(is_as_before) => {
+                if file.edited() {
+                    file.save()?;
+                }
+                is_as_before
+            }
+        };
+        if is_as_before {
+            remove_backup(connection);
+        }
+        Ok(())
+    }
+}
+
 /// Undoes what was connected, the latest first.
 pub(super) fn run(args: &DisconnectArgs, data: &DataDir, gateway: &Gateway<'_>) -> Result<Exit, Failure> {
     let mut connections = Connections::read(data)?;
@@ -34,11 +80,16 @@ pub(super) fn run(args: &DisconnectArgs, data: &DataDir, gateway: &Gateway<'_>) 
             continue;
         }
         let (undone, rest): (Vec<_>, Vec<_>) = connection.entries.iter().cloned().partition(asked);
-        let new = undo(connection, &undone, rest.is_empty())?;
-        for row in &new {
+        let undoing = undo(connection, &undone, rest.is_empty())?;
+        if args.dry_run {
+            rows.extend(undoing.rows);
+            continue;
+        }
+        undoing.write.carry_out(undoing.file, connection)?;
+        for row in &undoing.rows {
             end(gateway, row)?;
         }
-        rows.extend(new);
+        rows.extend(undoing.rows);
         let connection = Connection { entries: rest, ..connection.clone() };
         if connection.entries.is_empty() {
             connections.connections.remove(index);
@@ -51,8 +102,8 @@ pub(super) fn run(args: &DisconnectArgs, data: &DataDir, gateway: &Gateway<'_>) 
     show(args, &rows)
 }
 
-/// Puts the file back.
-fn undo(connection: &Connection, undone: &[Connected], all: bool) -> Result<Vec<Row>, Failure> {
+/// Puts the file back, as far as it is not written yet.
+fn undo(connection: &Connection, undone: &[Connected], all: bool) -> Result<Undoing, Failure> {
     let mut file = ClientFile::open(&connection.file, connection.client)?;
     let row = |entry: &Connected, word, why: Option<&str>| Row {
         file: connection.file.clone(),
@@ -62,20 +113,15 @@ fn undo(connection: &Connection, undone: &[Connected], all: bool) -> Result<Vec<
     };
     if !file.exists() {
         let why = Some("the file is gone");
-        return Ok(undone.iter().map(|entry| row(entry, "forgotten", why)).collect());
+        let rows = undone.iter().map(|entry| row(entry, "forgotten", why)).collect();
+        return Ok(Undoing { file, rows, write: Write::Nothing });
     }
     let before = backup(connection)?;
     if all && document::digest(file.text().as_bytes()) == connection.after {
         // Nobody edited it since: every byte is as it was.
-        match connection.backup {
-            Some(_) => {
-                file.restore(before);
-                file.save()?;
-            }
-            None => file.delete()?,
-        }
-        remove_backup(connection);
-        return Ok(undone.iter().map(|entry| row(entry, word(entry), None)).collect());
+        let rows = undone.iter().map(|entry| row(entry, word(entry), None)).collect();
+        let write = if connection.backup.is_some() { Write::Restore(before) } else { Write::Delete };
+        return Ok(Undoing { file, rows, write });
     }
     let mut rows = Vec::new();
     for entry in undone {
@@ -96,13 +142,8 @@ fn undo(connection: &Connection, undone: &[Connected], all: bool) -> Result<Vec<
         }
         rows.push(row(entry, word(entry), None));
     }
-    if file.edited() {
-        file.save()?;
-    }
-    if all && file.text() == before {
-        remove_backup(connection);
-    }
-    Ok(rows)
+    let is_as_before = all && file.text() == before;
+    Ok(Undoing { file, rows, write: Write::Save(is_as_before) })
 }
 
 fn word(entry: &Connected) -> &'static str {
@@ -164,13 +205,15 @@ fn show(args: &DisconnectArgs, rows: &[Row]) -> Result<Exit, Failure> {
             let Connected { name, server, grant, .. } = &row.entry;
             json!({ "file": row.file, "entry": name, "server": server, "action": row.word, "why": row.why, "revoked": grant })
         };
-        output::json(&json!({ "client": args.client, "entries": rows.iter().map(row).collect::<Vec<_>>() }));
+        let entries = rows.iter().map(row).collect::<Vec<_>>();
+        output::json(&json!({ "client": args.client, "dry_run": args.dry_run, "entries": entries }));
         return Ok(Exit::Yes);
     }
+    let (put, revoked) = if args.dry_run { ("would be ", "would be revoked") } else { ("", "is revoked") };
     for Row { file, entry, word, why } in rows {
         let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
         let Connected { name, grant, .. } = entry;
-        output::text(&format!("{}: {name} {word}{why}; the grant {grant} is revoked", file.display()));
+        output::text(&format!("{}: {name} {put}{word}{why}; the grant {grant} {revoked}", file.display()));
     }
     Ok(Exit::Yes)
 }

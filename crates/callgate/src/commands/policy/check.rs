@@ -96,11 +96,15 @@ fn result(test: &TestResult) -> Value {
         Ok(got) => (Some(got.outcome.as_str()), Some(got.rule.as_str()), got.message.as_str()),
         Err(why) => (None, None, why.as_str()),
     };
-    json!({
+    let mut row = json!({
         "name": &*test.name, "passed": test.passed(), "pointer": &*test.pointer, "line": test.line,
         "expected": test.expected.as_str(), "expected_rule": test.expected_rule.as_deref(),
         "outcome": outcome, "rule": rule, "message": message,
-    })
+    });
+    if let (Some(row), true) = (row.as_object_mut(), test.expected_redacts.is_some() || !test.redacts.is_empty()) {
+        row.insert("redacts".to_owned(), test.redacts.iter().map(|name| Value::from(&**name)).collect());
+    }
+    row
 }
 
 fn test_line(file: &str, test: &TestResult) -> String {

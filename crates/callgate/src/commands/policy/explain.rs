@@ -5,7 +5,7 @@ use crate::cli::ExplainArgs;
 use crate::failure::{Exit, Failure};
 use crate::{moment, output, tool_list};
 use callgate_control::document;
-use callgate_policy::{Arguments, Charge, Decision, Mode, Outcome, Policy, Question, Stage, Timestamp, Unit};
+use callgate_policy::{Arguments, Charge, Decision, Earlier, Mode, Outcome, Policy, Question, Stage, Timestamp, Unit};
 use serde_json::{Value, json};
 
 /// The label of the calling grant where none is named.
@@ -39,11 +39,13 @@ fn policy(args: &ExplainArgs) -> Result<Policy, Failure> {
 fn call(args: &ExplainArgs, tool: &str) -> Result<Decision, Failure> {
     let definitions = args.tools.as_deref().map(tool_list::definitions).transpose()?.unwrap_or_default();
     let now = args.at.as_deref().map_or_else(|| Ok(moment::now()), |at| moment::parse("--at", at))?;
-    let limits = callgate_json::Limits { exact_numbers: true, ..callgate_json::Limits::default() };
-    let arguments = callgate_json::parse(args.args.as_bytes(), &limits).map_err(|error| {
-        let remedy = "give a JSON object, for example `--args '{\"command\":\"ls\"}'`";
-        Failure::cannot_run("CG3051", format!("`--args`: {error}"), remedy)
-    })?;
+    let arguments = arguments("--args", &args.args)?;
+    let earlier = args.after.iter().map(|call| earlier(call)).collect::<Result<Vec<_>, _>>()?;
+    let known = |tool: &str| definitions.iter().find(|definition| definition.name == tool);
+    let after: Vec<Earlier<'_>> = earlier
+        .iter()
+        .map(|(tool, arguments)| Earlier { tool, arguments: Arguments::Value(arguments), definition: known(tool) })
+        .collect();
     let policy = policy(args)?;
     let stage = Stage::new(args.grant.as_deref().unwrap_or(LABEL), Timestamp(now))
         .map_err(|error| Failure::cannot_run("CG3040", error.to_string(), "choose another label"))?;
@@ -52,10 +54,25 @@ fn call(args: &ExplainArgs, tool: &str) -> Result<Decision, Failure> {
         baseline: None,
         tool,
         arguments: Arguments::Value(&arguments),
-        definition: definitions.iter().find(|definition| definition.name == tool),
+        definition: known(tool),
+        after: &after,
         calls: args.calls,
     };
     Ok(callgate_policy::explain(&question, &stage))
+}
+
+fn arguments<'t>(option: &str, text: &'t str) -> Result<callgate_json::Value<'t>, Failure> {
+    let limits = callgate_json::Limits { exact_numbers: true, ..callgate_json::Limits::default() };
+    callgate_json::parse(text.as_bytes(), &limits).map_err(|error| {
+        let remedy = "give a JSON object, for example `--args '{\"command\":\"ls\"}'`";
+        Failure::cannot_run("CG3051", format!("`{option}`: {error}"), remedy)
+    })
+}
+
+/// A call before: `TOOL`, or `TOOL=JSON`.
+fn earlier(call: &str) -> Result<(&str, callgate_json::Value<'_>), Failure> {
+    let (tool, args) = call.split_once('=').unwrap_or((call, "{}"));
+    Ok((tool, arguments("--after", args)?))
 }
 
 fn as_json(decision: &Decision) -> Value {

@@ -8,17 +8,20 @@ use crate::api::admin_token_remains;
 use crate::cli::UpArgs;
 use crate::config::Config;
 use crate::data::{self, DataDir, Lock};
+use crate::definitions::ControlPins;
 use crate::demo::Demo;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
 use crate::gateway::{Owner, Standby};
 use crate::output;
+use crate::own_server;
 use beside::Beside;
 use callgate_decision::SystemClock;
 use callgate_proxy::{Gate, GateParts, Listening, Options, ServerTls};
 use declared::{Declared, Sources};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 
 /// Serves until SIGINT or SIGTERM.
 pub(in crate::commands) fn up(args: UpArgs, environment: &Environment) -> Result<Exit, Failure> {
@@ -68,22 +71,28 @@ impl Up {
         let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", reachable(address)));
         let owner = Owner::take(data, lock, &config, &environment).await?;
         let Owner { standby, decider, records, snapshots, maker, in_force, seal, socket } = owner;
+        let journal = records.journal();
         standby.announce(&url);
         let maker = tokio::spawn(maker.follow());
+        let pins = ControlPins { control: standby.control.clone(), in_force: in_force.clone() };
         let mut declared = Declared::new(standby.control.clone(), in_force, config.clone());
         declared.declare().await?;
-        let options = options(&config, &environment);
-        let (refusals, clock) = (Arc::new(records), Arc::new(SystemClock));
-        let gate = Gate::new(GateParts { snapshots, decider: decider.clone(), clock, refusals, seal, options });
-        let beside = Arc::new(Beside::new(standby.router.clone(), config.trusted_proxy));
-        let mut listening = Listening::from(listener).with_elsewhere(beside);
-        if let Some(tls) = &tls {
-            listening = listening.with_tls(tls.clone());
-        }
-        let operations = tokio::spawn(socket.serve(decider, standby.router.clone()));
+        let gate = Gate::new(GateParts {
+            snapshots,
+            decider: decider.clone(),
+            clock: Arc::new(SystemClock),
+            refusals: Arc::new(records),
+            approvals: standby.control.approvals(),
+            pins: Arc::new(pins),
+            seal,
+            options: options(&config, &environment),
+        });
+        let listening = listening(listener, tls.as_ref(), &standby, config.trusted_proxy);
+        let operations = tokio::spawn(socket.serve(decider, standby.control.approvals(), standby.router.clone()));
         let configuration = (!args.demo).then_some((args.config, environment));
         let indexing = tokio::spawn(standby.control.indexer(&standby.data.journal()).run());
         let retention = tokio::spawn(standby.control.clone().retain(config.journal_retention));
+        let telling = tokio::spawn(standby.control.clone().deliver());
         let upkeep = tokio::spawn(declared.keep(Sources { configuration, tls }));
         if demo.is_none() {
             welcome(&standby, &url);
@@ -92,23 +101,36 @@ impl Up {
         output::announce(&format!("listening on {scheme}://{address}"));
         let show = demo.map(|demo| tokio::spawn(demo.show(standby.router.clone(), url)));
         let served = callgate_proxy::serve(listening, gate, ending.wait()).await;
+        journal.write_refused();
         upkeep.abort();
-        maker.abort();
-        indexing.abort();
-        retention.abort();
+        [maker, indexing, telling, retention].iter().for_each(JoinHandle::abort);
         if let Some(show) = show {
             // Its servers and its directory end with it.
-            show.abort();
-            drop(show.await);
+            end(show).await;
         }
-        operations.abort();
         // The socket's file goes with its task.
-        drop(operations.await);
+        end(operations).await;
         served.map_err(|error| {
             Failure::cannot_run("CG3021", error.to_string(), "choose another address with `--listen`")
         })?;
         Ok(Exit::Yes)
     }
+}
+
+/// The listener, with the API and the gateway's own server beside MCP.
+fn listening(listener: TcpListener, tls: Option<&ServerTls>, standby: &Standby, proxied: bool) -> Listening {
+    let router = standby.router.clone().merge(own_server::router(standby.control.clone()));
+    let listening = Listening::from(listener).with_elsewhere(Arc::new(Beside::new(router, proxied)));
+    match tls {
+        Some(tls) => listening.with_tls(tls.clone()),
+        None => listening,
+    }
+}
+
+/// Ends a task, and waits until what it holds is gone.
+async fn end(task: JoinHandle<()>) {
+    task.abort();
+    drop(task.await);
 }
 
 /// What the operator has to do next, and what stays to be done.

@@ -1,6 +1,9 @@
 //! `callgate wrap`: a policy between one stdio client and one server, without a daemon.
 
+mod asking;
 mod books;
+mod pins;
+mod published;
 
 use super::{Ending, check_program, children, runtime, start_logging};
 use crate::cli::WrapArgs;
@@ -16,14 +19,13 @@ use books::Books;
 use callgate_control::{Target, names};
 use callgate_decision::SystemClock;
 use callgate_policy::{Grant, GrantId, Organisation, ServerName};
-use callgate_proxy::{
-    Gate, GateParts, GrantEntry, Options, SealKey, ServerConfig, Snapshot, StdioEnd, TokenDigest, TokenKey,
-};
+use callgate_proxy::{Gate, GateParts, Options, Pinning, Quarantine, SealKey, ServerConfig, StdioEnd, TokenKey};
+use pins::FilePins;
+use published::Published;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// The one grant of a wrapped server: its id and its label.
 const GRANT: &str = "local";
@@ -35,10 +37,11 @@ const ORGANISATION: &str = "default";
 pub(in crate::commands) fn wrap(args: WrapArgs, environment: &Environment) -> Result<ExitCode, Failure> {
     start_logging(environment);
     let wrapped = Wrapped::prepare(&args, environment)?;
+    let accept = args.accept_definitions;
     let path = data::resolve(args.data.data.as_deref(), environment)?;
     let data = DataDir::open(&path)?;
     let runtime = runtime()?;
-    let served = runtime.block_on(serve(wrapped, data, environment));
+    let served = runtime.block_on(serve(wrapped, accept, data, environment));
     // A thread that still waits for standard input must not hold up the end.
     runtime.shutdown_background();
     served
@@ -49,6 +52,8 @@ struct Wrapped {
     file: PolicyFile,
     server: Arc<ServerConfig>,
     grant: Grant,
+    /// What its pins are kept under.
+    pins: String,
 }
 
 impl Wrapped {
@@ -63,9 +68,16 @@ impl Wrapped {
         if let Some(notice) = notice {
             output::note(&notice);
         }
+        let summary = target::summary(&target);
         let name = match &args.name {
             Some(name) => names::server_name(name)?,
-            None => name_of(file.document_name(), &target::summary(&target)).map_err(unnamed)?,
+            None => name_of(file.document_name(), &summary).map_err(unnamed)?,
+        };
+        // Many commands have one name (`npx`), and their tools must not be taken for each other's.
+        let is_named = args.name.is_some() || file.document_name().is_some();
+        let pins = match is_named {
+            true => name.as_str().to_owned(),
+            false => format!("{}-{:.16}", name.as_str(), blake3::hash(summary.as_bytes()).to_hex().as_str()),
         };
         let settings = SettingsArgs { era: args.era.clone(), ..SettingsArgs::default() }.read()?.complete();
         let server = ServerConfig {
@@ -77,32 +89,25 @@ impl Wrapped {
             era: settings::era(&settings),
             sharing: settings::sharing(&settings),
             limits: settings::limits(&settings),
+            pinning: Pinning::default(),
+            quarantine: Quarantine::default(),
         };
         let grant =
             Grant { id: GrantId::parse(GRANT).map_err(unnamed)?, label: GRANT.to_owned(), tags: BTreeMap::new() };
-        Ok(Self { file, server: Arc::new(server), grant })
-    }
-
-    /// The configuration of this moment. Its grant has no token that anybody could present.
-    fn snapshot(&self) -> Arc<Snapshot> {
-        let entry = GrantEntry {
-            token: TokenDigest([0; 32]),
-            grant: self.grant.clone(),
-            server: Arc::clone(&self.server),
-            policy: Some(self.file.attached()),
-            baseline: None,
-            expires: None,
-        };
-        Arc::new(Snapshot::new(TokenKey::new([0; 32]), [Arc::clone(&self.server)], [entry]))
+        Ok(Self { file, server: Arc::new(server), grant, pins })
     }
 }
 
-async fn serve(wrapped: Wrapped, data: DataDir, environment: &Environment) -> Result<ExitCode, Failure> {
+async fn serve(wrapped: Wrapped, accept: bool, data: DataDir, environment: &Environment) -> Result<ExitCode, Failure> {
     let mut ending = Ending::new()?;
     // Watched before it is published: an edit in between is seen.
     let watcher = Watcher::new(std::slice::from_ref(wrapped.file.path()));
     let books = Books::open(&data, environment).await?;
-    let (publisher, snapshots) = watch::channel(wrapped.snapshot());
+    let Wrapped { file, server, grant, pins } = wrapped;
+    let id = grant.id.clone();
+    let (published, snapshots) = Published::new(server, grant, file.attached());
+    let published = Arc::new(published);
+    let pins = FilePins::open(&data, &pins, accept, Arc::clone(&published))?;
     let (launcher, child_environment) = children(environment);
     let options = Options { workers: 1, launcher, child_environment, ..Options::default() };
     let gate = Gate::new(GateParts {
@@ -110,14 +115,15 @@ async fn serve(wrapped: Wrapped, data: DataDir, environment: &Environment) -> Re
         decider: books.decider(),
         clock: Arc::new(SystemClock),
         refusals: books.refusals(),
+        approvals: books.approvals(),
+        pins: Arc::new(pins),
         seal: SealKey::derive(&TokenKey::new(data.key("token")?)),
         options,
     });
-    let grant = wrapped.grant.id.clone();
-    let edits = tokio::spawn(follow_edits(wrapped, watcher, publisher));
+    let edits = tokio::spawn(follow_edits(file, watcher, published));
     let keeper = tokio::spawn(books.keep(data, environment.clone()));
     let ended = tokio::select! {
-        ended = callgate_proxy::run_stdio(gate, &grant, tokio::io::stdin(), tokio::io::stdout()) => Some(ended),
+        ended = callgate_proxy::run_stdio(gate, &id, tokio::io::stdin(), tokio::io::stdout()) => Some(ended),
         () = ending.wait() => None,
     };
     edits.abort();
@@ -135,11 +141,7 @@ async fn serve(wrapped: Wrapped, data: DataDir, environment: &Environment) -> Re
 }
 
 /// Publishes every good edit of the policy file; keeps the last good one, and says so, on a bad one.
-async fn follow_edits(
-    mut wrapped: Wrapped,
-    watcher: std::io::Result<Watcher>,
-    publisher: watch::Sender<Arc<Snapshot>>,
-) {
+async fn follow_edits(mut file: PolicyFile, watcher: std::io::Result<Watcher>, published: Arc<Published>) {
     let mut watcher = match watcher {
         Ok(watcher) => watcher,
         Err(error) => {
@@ -149,9 +151,9 @@ async fn follow_edits(
         }
     };
     loop {
-        if let Some(notice) = wrapped.file.reload() {
+        if let Some(notice) = file.reload() {
             // Published before it is said: who reads the notice can rely on it.
-            publisher.send_replace(wrapped.snapshot());
+            published.follow_policy(file.attached());
             output::note(&notice);
         }
         if let Err(error) = watcher.changed().await {

@@ -1,5 +1,6 @@
-//! Where a wrap charges and records: through the process that owns the data directory, or as its owner.
+//! Where a wrap charges, records and asks: through the process that owns the data directory, or as its owner.
 
+use super::asking::{Asked, SwitchedApprovals};
 use crate::config::Config;
 use crate::data::{Claim, DataDir};
 use crate::environment::Environment;
@@ -7,7 +8,8 @@ use crate::failure::Failure;
 use crate::gateway::Owner;
 use crate::socket::Address;
 use crate::{output, records::JournalRecords};
-use callgate_decision::{Decider, Switch};
+use callgate_decision::remote::RemoteApprovals;
+use callgate_decision::{Approvals, Decider, Switch};
 use callgate_proxy::{Early, Refusals};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +26,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Books {
     decider: Decider,
     switch: Switch,
+    approvals: Arc<SwitchedApprovals>,
     refusals: Arc<LocalRefusals>,
     seat: Seat,
 }
@@ -35,6 +38,9 @@ enum Seat {
     /// Another process does; the connection ends when that process does.
     Guest(UnixStream),
 }
+
+/// What charges and records, what asks, and the part on the data directory.
+type Found = (Decider, Asked, Seat);
 
 /// Refusals are noted by whoever has the journal.
 #[derive(Default)]
@@ -65,7 +71,7 @@ impl Books {
     /// Takes the data directory, or joins the process that owns it.
     pub(super) async fn open(data: &DataDir, environment: &Environment) -> Result<Self, Failure> {
         let begin = Instant::now();
-        let (decider, seat) = loop {
+        let (decider, approvals, seat) = loop {
             match attempt(data, environment).await {
                 Ok(Some(found)) => break found,
                 Ok(None) if begin.elapsed() < PATIENCE => {}
@@ -80,12 +86,18 @@ impl Books {
         let (decider, switch) = decider.switched();
         let refusals = Arc::new(LocalRefusals::default());
         refusals.note_in(&seat);
-        Ok(Self { decider, switch, refusals, seat })
+        let approvals = Arc::new(SwitchedApprovals::new(approvals));
+        Ok(Self { decider, switch, approvals, refusals, seat })
     }
 
     /// Charges and records, also after the owner has changed.
     pub(super) fn decider(&self) -> Decider {
         self.decider.clone()
+    }
+
+    /// Asks people, also after the owner has changed.
+    pub(super) fn approvals(&self) -> Arc<dyn Approvals> {
+        Arc::clone(&self.approvals) as Arc<dyn Approvals>
     }
 
     /// Hears of what is refused early.
@@ -96,13 +108,13 @@ impl Books {
     /// Serves others while this process owns the directory, and takes over when the owner goes away. Until somebody
     /// owns it again, every call is refused. Runs until it is dropped.
     pub(super) async fn keep(self, data: DataDir, environment: Environment) {
-        let Self { switch, refusals, mut seat, .. } = self;
+        let Self { switch, approvals, refusals, mut seat, .. } = self;
         loop {
             match seat {
                 Seat::Owner(owner) => {
                     let Owner { standby, decider, socket, maker, .. } = *owner;
                     tokio::select! {
-                        () = socket.serve(decider, standby.router.clone()) => {}
+                        () = socket.serve(decider, standby.control.approvals(), standby.router.clone()) => {}
                         () = maker.follow() => {}
                         () = standby.control.indexer(&data.journal()).run() => {}
                     }
@@ -113,8 +125,9 @@ impl Books {
                     drop(stream.read_u8().await);
                 }
             }
-            let (decider, found) = succeed(&data, &environment).await;
+            let (decider, asked, found) = succeed(&data, &environment).await;
             switch.to(&decider);
+            approvals.to(asked);
             refusals.note_in(&found);
             seat = found;
         }
@@ -122,7 +135,7 @@ impl Books {
 }
 
 /// Tries until this process owns the directory, or has found who does.
-async fn succeed(data: &DataDir, environment: &Environment) -> (Decider, Seat) {
+async fn succeed(data: &DataDir, environment: &Environment) -> Found {
     let begin = Instant::now();
     let mut told = false;
     loop {
@@ -141,20 +154,22 @@ async fn succeed(data: &DataDir, environment: &Environment) -> (Decider, Seat) {
 }
 
 /// Takes the directory where it is free, else joins its owner; `None` where the owner doesn't answer now.
-async fn attempt(data: &DataDir, environment: &Environment) -> Result<Option<(Decider, Seat)>, Failure> {
+async fn attempt(data: &DataDir, environment: &Environment) -> Result<Option<Found>, Failure> {
     match data.claim()? {
         Claim::Ours(lock) => {
             let owner = {
                 let config = Config::of_directory(data, environment)?;
                 Owner::take(data.clone(), lock, &config, environment).await?
             };
-            Ok(Some((owner.decider.clone(), Seat::Owner(Box::new(owner)))))
+            let approvals = owner.standby.control.approvals();
+            Ok(Some((owner.decider.clone(), approvals, Seat::Owner(Box::new(owner)))))
         }
         Claim::Theirs(_) => {
             let address = Address::of(data)?;
             let Ok(stream) = UnixStream::connect(address.path()).await else { return Ok(None) };
             let Ok(decider) = Decider::connect(address.path()).await else { return Ok(None) };
-            Ok(Some((decider, Seat::Guest(stream))))
+            let Ok(approvals) = RemoteApprovals::connect(address.path()).await else { return Ok(None) };
+            Ok(Some((decider, Arc::new(approvals), Seat::Guest(stream))))
         }
     }
 }
