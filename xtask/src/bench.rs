@@ -26,5 +26,16 @@ pub(crate) fn run(length: Length) -> Result<()> {
         Length::Full => bench.args(["--report", "docs/performance.md"]),
         Length::Quick => bench.args(["--calls", "2000", "--rounds", "2"]),
     };
-    shell::check(&mut bench)
+    shell::check(&mut bench)?;
+    let size = match length {
+        Length::Full => ["catalogue", "43000", "515000"],
+        Length::Quick => ["catalogue", "430", "5150"],
+    };
+    shell::check(&mut shell::command(&target.join("bench").to_string_lossy(), size))?;
+    let waiting = match length {
+        Length::Full => "1000",
+        Length::Quick => "100",
+    };
+    let mut hold = shell::command(&target.join("bench").to_string_lossy(), ["hold"]);
+    shell::check(hold.arg(target.join("callgate")).arg(waiting))
 }

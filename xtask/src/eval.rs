@@ -8,6 +8,7 @@ use crate::{ci, shell};
 
 mod labels;
 mod lists;
+mod page;
 
 /// Runs the evaluation, prints its tables and fails when a check fails.
 pub(crate) fn run() -> Result<()> {
@@ -38,8 +39,9 @@ pub(crate) fn run() -> Result<()> {
         }
     }
 
-    let score = labels::run(&binary, &fixtures.join("labels/dev.jsonl"))?;
+    let score = labels::run(&fixtures.join("labels/dev.jsonl"))?;
     println!("\n{score}");
+    page::write(&rows, &score)?;
     println!("eval: {} passed, {} failed", rows.len() - failed.len(), failed.len());
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));

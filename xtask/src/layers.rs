@@ -45,7 +45,13 @@ const DOORS: &[&str] = &[
 /// The table of `ARCHITECTURE.md`. A workspace crate that stands in no row is a problem: give it one.
 const LAYERS: &[Layer] = &[
     Layer { name: "callgate-json", may_use: &[], never: &[SOCKETS, HTTP, STORES], words: DOORS },
-    Layer { name: "callgate-policy", may_use: &["callgate-json"], never: &[SOCKETS, HTTP, STORES], words: DOORS },
+    Layer { name: "callgate-detect", may_use: &[], never: &[SOCKETS, HTTP, STORES], words: DOORS },
+    Layer {
+        name: "callgate-policy",
+        may_use: &["callgate-json", "callgate-detect"],
+        never: &[SOCKETS, HTTP, STORES],
+        words: DOORS,
+    },
     // The types of the `http` crate hold no socket; MCP's header rules are read off them.
     Layer { name: "callgate-mcp", may_use: &["callgate-json"], never: &[SOCKETS, STORES], words: DOORS },
     Layer {
@@ -69,6 +75,7 @@ const LAYERS: &[Layer] = &[
             "callgate-mcp",
             "callgate-catalog",
             "callgate-decision",
+            "callgate-detect",
             "callgate-journal",
             "callgate-json",
         ],
@@ -88,6 +95,12 @@ const LAYERS: &[Layer] = &[
         never: &[&["callgate-proxy", "callgate-mcp", "rusqlite", "redis", "fred"]],
         words: &["std::env"],
     },
+    Layer {
+        name: "callgate-console",
+        may_use: &["callgate-control", "callgate-policy", "callgate-catalog", "callgate-json"],
+        never: &[&["callgate-proxy", "callgate-mcp", "rusqlite", "redis", "fred"]],
+        words: &["std::env"],
+    },
     Layer { name: "callgate-fixture", may_use: &["callgate-json"], never: &[DATABASES], words: &[] },
     Layer {
         name: "callgate",
@@ -101,6 +114,7 @@ const LAYERS: &[Layer] = &[
             "callgate-proxy",
             "callgate-store",
             "callgate-control",
+            "callgate-console",
             "callgate-fixture",
         ],
         never: &[],
@@ -116,6 +130,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "bench",
         may_use: &[
+            "callgate-control",
             "callgate-decision",
             "callgate-journal",
             "callgate-policy",

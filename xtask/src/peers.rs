@@ -28,6 +28,7 @@ const PARTS: &[Part] = &[
         manifests: &["tests/peers/python-schemathesis/requirements.txt"],
         install: schemathesis,
     },
+    Part { folder: "python-mcp1", manifests: &["tests/peers/python-mcp1/requirements.txt"], install: first_mcp },
     Part {
         folder: "python-src",
         manifests: &["tests/peers/python/sources.txt", "tests/peers/python/backend/hatchling/build.py"],
@@ -148,6 +149,11 @@ fn schemathesis(root: &Path, cache: &Path) -> Result<()> {
     venv(root, cache, "python-schemathesis")
 }
 
+/// A virtual environment with the servers that need the first version of the MCP package.
+fn first_mcp(root: &Path, cache: &Path) -> Result<()> {
+    venv(root, cache, "python-mcp1")
+}
+
 /// A virtual environment with exactly what stands in `tests/peers/NAME/requirements.txt`.
 fn venv(root: &Path, cache: &Path, name: &str) -> Result<()> {
     println!("peers: Python packages of {name}");
@@ -167,11 +173,12 @@ fn venv(root: &Path, cache: &Path, name: &str) -> Result<()> {
     shell::check(Command::new(folder.join("bin/python")).args(["-m", "pip", "check"]))
 }
 
-/// Unpacks what the Python SDK ships as source only: its reference server. Nothing of it is built.
+/// Unpacks what is shipped as source only, each by its name: the Python SDK's reference server, the JSON Schema test
+/// suite. Nothing of it is built.
 fn sources(root: &Path, cache: &Path) -> Result<()> {
     println!("peers: Python sources");
-    let (archives, unpacked) = (cache.join("python-src"), cache.join("python-src/mcp"));
-    fs::create_dir_all(&unpacked)?;
+    let archives = cache.join("python-src");
+    fs::create_dir_all(&archives)?;
     let mut pip = Command::new(cache.join("python/bin/python"));
     pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--no-build-isolation"]);
     pip.args(["--require-hashes", "--disable-pip-version-check", "--dest"]).arg(&archives);
@@ -182,6 +189,10 @@ fn sources(root: &Path, cache: &Path) -> Result<()> {
     for entry in fs::read_dir(&archives)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "gz") {
+            // `mcp-2.3.0.tar.gz` → `mcp`
+            let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.split('-').next());
+            let unpacked = archives.join(name.context("an archive has no name")?);
+            fs::create_dir_all(&unpacked)?;
             let mut tar = Command::new("tar");
             shell::check(tar.arg("-xzf").arg(&path).args(["--strip-components=1", "-C"]).arg(&unpacked))?;
         }

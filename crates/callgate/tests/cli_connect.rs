@@ -224,6 +224,12 @@ fn every_client_is_imported_connected_and_put_back_byte_for_byte() {
         let passed = home.json(&["server", "import", client]);
         assert_eq!(outcomes(&passed, "servers", "outcome"), pairs(&[("files", "passed"), ("web", "passed")]));
 
+        let (connected, books) = (home.read(fixture.path), home.read("data/connections.json"));
+        let would = home.json(&["disconnect", client, "--dry-run"]);
+        assert_eq!(outcomes(&would, "entries", "action"), pairs(&[("files", "put back"), ("web", "put back")]));
+        let unchanged = (home.read(fixture.path), home.read("data/connections.json"), home.grants().len());
+        assert_eq!(unchanged, (connected, books, 2), "{client}");
+        assert!(backup.exists(), "{client}");
         home.json(&["disconnect", client]);
         assert_eq!(home.read(fixture.path), fixture.text, "{client}");
         assert_eq!(home.grants(), Vec::<Value>::new(), "{client}");

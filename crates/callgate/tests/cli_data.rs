@@ -305,7 +305,7 @@ fn how_a_server_is_treated_is_kept_and_shown() {
     let shown = fleet.json(&["server", "show", "tuned"])["settings"].clone();
     let expected = json!({
         "era": "legacy", "share": "grant", "idle": "2m", "connect_timeout": "10s", "silence_timeout": "5m",
-        "call_timeout": "1h", "max_in_flight": 1024, "max_processes": 4,
+        "call_timeout": "1h", "max_in_flight": 1024, "max_processes": 4, "pinning": "first_sight", "quarantine": "hide",
     });
     assert_eq!(shown, expected);
     fleet.json(&["server", "edit", "tuned", "--idle", "3m"]);
@@ -368,6 +368,8 @@ fn what_an_earlier_version_left_is_taken_over_once() {
     for name in ["state.json", "policies"] {
         assert!(!fleet.data().join(name).exists(), "{name} is put aside");
     }
+    assert!(fleet.data().join("state.json.imported").exists());
+    assert_eq!(files_with(&fleet.data(), "upstream-secret"), Vec::<std::path::PathBuf>::new(), "sealed, or gone");
     let again = Gateway::start(&fleet.data(), &[]);
     assert_eq!(status(&again, &json!(grant)), 200);
     assert_eq!(fleet.json(&["server", "list"]).as_array().unwrap().len(), 2);

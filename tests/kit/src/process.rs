@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +14,7 @@ use crate::PATIENCE;
 /// A child process whose standard error is read line by line. Dropping it kills it.
 pub struct Process {
     child: Child,
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
     seen: Vec<String>,
 }
 
@@ -34,7 +35,7 @@ impl Process {
                 }
             }
         });
-        Ok(Self { child, lines, seen: Vec::new() })
+        Ok(Self { child, lines: Mutex::new(lines), seen: Vec::new() })
     }
 
     /// The process id.
@@ -52,7 +53,7 @@ impl Process {
         let end = Instant::now() + PATIENCE;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let Ok(line) = self.lines.recv_timeout(left) else {
+            let Ok(line) = self.lines.get_mut().unwrap_or_else(PoisonError::into_inner).recv_timeout(left) else {
                 bail!("never said `{text}`; it said:\n{}", self.seen.join("\n"));
             };
             let is_it = line.contains(text);
@@ -65,7 +66,7 @@ impl Process {
 
     /// What standard error has held so far.
     pub fn said(&mut self) -> String {
-        self.seen.extend(self.lines.try_iter());
+        self.seen.extend(self.lines.get_mut().unwrap_or_else(PoisonError::into_inner).try_iter());
         self.seen.join("\n")
     }
 

@@ -2,6 +2,7 @@
 
 import os
 
+import mcp_types as types
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
@@ -26,7 +27,14 @@ class Driver:
         else:
             headers = {"Authorization": "Bearer " + job["token"]} if "token" in job else {}
             target = streamable_http_client(job["url"], http_client=create_mcp_http_client(headers=headers))
-        return Client(target, mode=job.get("era", "auto"))
+        callbacks = {}
+        if "elicit" in job:
+
+            async def elicit(_context, _params):
+                return types.ElicitResult(**job["elicit"])
+
+            callbacks["elicitation_callback"] = elicit
+        return Client(target, mode=job.get("era", "auto"), **callbacks)
 
     def revision(self, client):
         return client.protocol_version

@@ -6,6 +6,7 @@
 // protocol: {"error"}; of a revision: {"revision"}, null where the client doesn't tell.
 //
 // The first argument is a job: {"url", "token"?} or {"command": […], "env"?: {…}}, "era"?: "legacy" | "auto", and "steps".
+// "elicit" is how the client's user answers a form; without it the client doesn't say that it has one.
 // "strict" keeps a client that doesn't tell the revision from falling back to a legacy one.
 // Or it is many: {"jobs": […], "limit": MILLISECONDS}, where one that breaks off answers {"failed"} and the next goes on.
 

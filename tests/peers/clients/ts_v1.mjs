@@ -10,6 +10,7 @@ const load = (name) => import(pathToFileURL(require.resolve(name)));
 const { Client } = await load('@modelcontextprotocol/sdk/client/index.js');
 const { StdioClientTransport } = await load('@modelcontextprotocol/sdk/client/stdio.js');
 const { StreamableHTTPClientTransport } = await load('@modelcontextprotocol/sdk/client/streamableHttp.js');
+const { ElicitRequestSchema } = await load('@modelcontextprotocol/sdk/types.js');
 
 function transport(job) {
   if (job.command) {
@@ -21,7 +22,9 @@ function transport(job) {
 }
 
 await main(async (job) => {
-  const client = new Client({ name: 'callgate-tests-ts-v1', version: '1.0.0' });
+  const capabilities = job.elicit ? { elicitation: {} } : {};
+  const client = new Client({ name: 'callgate-tests-ts-v1', version: '1.0.0' }, { capabilities });
+  if (job.elicit) client.setRequestHandler(ElicitRequestSchema, async () => job.elicit);
   await client.connect(transport(job));
   return client;
 });

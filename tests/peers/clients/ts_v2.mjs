@@ -20,8 +20,10 @@ function transport(job) {
 }
 
 await main(async (job) => {
-  const options = { versionNegotiation: { mode: job.era ?? 'auto' } };
+  const capabilities = job.elicit ? { elicitation: {} } : {};
+  const options = { capabilities, versionNegotiation: { mode: job.era ?? 'auto' } };
   const client = new Client({ name: 'callgate-tests-ts-v2', version: '1.0.0' }, options);
+  if (job.elicit) client.setRequestHandler('elicitation/create', async () => job.elicit);
   await client.connect(transport(job));
   return client;
 });
