@@ -5,9 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+mod catalogue;
 mod compare;
 mod fill;
 mod fleet;
+mod hold;
 mod load;
 mod nginx;
 mod plane;
@@ -19,6 +21,8 @@ const USAGE: &str = "\
 usage: bench compare [--gateway FILE] [--calls N] [--rounds N] [--connections N] [--report FILE]
        bench fleet GRANTS POLICIES
        bench start GATEWAY GRANTS POLICIES
+       bench catalogue SERVERS TOOLS [DATABASE]
+       bench hold GATEWAY CALLS
        bench plane UPSTREAM GRANTS POLICIES
        bench upstream";
 
@@ -43,6 +47,16 @@ fn run() -> Result<()> {
         Some(("start", [gateway, grants, policies])) => {
             let start = compare::start(gateway.as_ref(), size(grants, policies)?)?;
             println!("{start:?}");
+            Ok(())
+        }
+        Some(("catalogue", [servers, tools, database @ ..])) if database.len() < 2 => {
+            let plane::Size { grants: servers, policies: tools } = size(servers, tools)?;
+            println!("{}", catalogue::measure(servers, tools, database.first().map(String::as_str))?.lines());
+            Ok(())
+        }
+        Some(("hold", [gateway, calls])) => {
+            let calls = calls.parse().with_context(|| format!("`{calls}`: a number is needed"))?;
+            println!("{}", hold::measure(gateway.as_ref(), calls)?.lines());
             Ok(())
         }
         Some(("plane", [upstream, grants, policies])) => plane::serve(upstream.parse()?, size(grants, policies)?),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as Cx, Poll};
 
 use anyhow::{Context, Result};
-use callgate_decision::{Clock, Decider, DigestKey, RecordError, Records, SystemClock, Ticket};
+use callgate_decision::{Clock, Decider, DigestKey, NoApprovals, NoPins, RecordError, Records, SystemClock, Ticket};
 use callgate_journal::{Journal, Kind};
 use callgate_policy::{Grant, GrantId, Organisation, Policy, ServerName, State, Timestamp};
 use callgate_proxy::{
@@ -44,6 +44,8 @@ pub(crate) fn serve(upstream: SocketAddr, size: Size) -> Result<()> {
         decider,
         clock,
         refusals: kept,
+        approvals: Arc::new(NoApprovals),
+        pins: Arc::new(NoPins),
         seal: SealKey::derive(&key()),
         options: Options { workers: 1, ..Options::default() },
     });
@@ -81,6 +83,8 @@ pub(crate) fn server(url: &str) -> Result<Arc<ServerConfig>> {
         era: UpstreamEra::Auto,
         sharing: Sharing::PerSession,
         limits: ServerLimits::default(),
+        pinning: Default::default(),
+        quarantine: Default::default(),
     }))
 }
 
