@@ -12,10 +12,10 @@ use crate::sessions::{OpenStream, Session};
 use crate::snapshot::GrantEntry;
 use crate::translate::TRACEPARENT;
 use bytes::Bytes;
-use callgate_mcp::{Batches, Era, Incoming, MCP_PARAM_PREFIX, Message, SseWriter, parse_client};
+use callgate_mcp::{Batches, Era, Incoming, Message, SseWriter, parse_client};
 use callgate_policy::Ask;
 use http::StatusCode;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -117,13 +117,13 @@ fn told(at: &At<'_>, asked: Box<Asked>, message: &Message<'_>) -> Reply {
     answer::json(answer::denial_status(&denial), told)
 }
 
-/// The headers that say something about a message.
+/// The headers that say something about a message. Copied: as they came, each keeps all that was read with it.
 fn looked_at(head: &HeaderMap) -> HeaderMap {
-    let said = |name: &str| {
-        let is_own = name == ACCEPT.as_str() || name == TRACEPARENT;
-        is_own || name.starts_with("mcp-") || name.starts_with(MCP_PARAM_PREFIX)
-    };
-    head.iter().filter(|(name, _)| said(name.as_str())).map(|(name, value)| (name.clone(), value.clone())).collect()
+    let is_own = |name: &str| name == ACCEPT.as_str() || name == TRACEPARENT || name.starts_with("mcp-");
+    let said = head.iter().filter(|(name, _)| is_own(name.as_str()));
+    // What was a value is one.
+    let copied = said.filter_map(|(name, value)| Some((name.clone(), HeaderValue::from_bytes(value.as_bytes()).ok()?)));
+    copied.collect()
 }
 
 impl Holding {
@@ -140,7 +140,8 @@ impl Holding {
                         // It was read when it came, so it can be read again.
                         let parsed = parse_client(&self.body, &self.worker.gate.limits, Batches::Refused);
                         let Ok(Incoming::One(message)) = parsed else { return None };
-                        match wait.after(woken, &message, self.era).await {
+                        // Boxed, like what follows: as long as a call waits, it should be small.
+                        match Box::pin(wait.after(woken, &message, self.era)).await {
                             After::Nothing => return None,
                             After::Told(message) => return Some(event_of(&message)),
                             After::Again(patience, place) => {
@@ -155,7 +156,7 @@ impl Holding {
                     }
                 },
                 Stage::Again(again) => match tokio::time::timeout(self.worker.gate.options.keep_alive, again).await {
-                    Ok(reply) => return self.answered(reply).await,
+                    Ok(reply) => return Box::pin(self.answered(reply)).await,
                     Err(_) => return Some(Bytes::from_static(SseWriter::KEEP_ALIVE)),
                 },
                 Stage::Passing(body) => match body.frame().await? {
