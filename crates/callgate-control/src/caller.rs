@@ -85,6 +85,21 @@ pub struct Cleared<'c> {
 }
 
 impl Permission {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::ReadServers,
+        Self::ReadPolicies,
+        Self::ReadGrants,
+        Self::ReadDecisions,
+        Self::EditPolicies,
+        Self::DecideApprovals,
+        Self::ManageServers,
+        Self::ManageGrants,
+        Self::ManageMembers,
+        Self::ReadChanges,
+        Self::ManageInstance,
+    ];
+
     /// The least role that has it.
     pub fn least(self) -> Role {
         match self {

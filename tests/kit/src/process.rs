@@ -70,6 +70,16 @@ impl Process {
         self.seen.join("\n")
     }
 
+    /// All that standard error held, once the process has ended. Who still holds the pipe is waited for a while only.
+    pub fn last_words(&mut self) -> String {
+        let end = Instant::now() + PATIENCE;
+        let lines = self.lines.get_mut().unwrap_or_else(PoisonError::into_inner);
+        while let Ok(line) = lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            self.seen.push(line);
+        }
+        self.seen.join("\n")
+    }
+
     /// Asks the process to end (SIGTERM) and waits for it.
     pub fn stop(&mut self) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;

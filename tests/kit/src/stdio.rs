@@ -1,6 +1,6 @@
 //! An MCP server on the other end of two pipes.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -38,9 +38,15 @@ impl StdioServer {
     /// Sends one line as it is.
     pub fn send(&mut self, line: &str) -> Result<()> {
         let input = self.input.as_mut().context("standard input is closed")?;
-        input.write_all(line.as_bytes())?;
-        input.write_all(b"\n")?;
-        Ok(input.flush()?)
+        match input.write_all(format!("{line}\n").as_bytes()).and_then(|()| input.flush()) {
+            // A server that ended before it read anything has said why.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => bail!(self.ended()),
+            sent => Ok(sent?),
+        }
+    }
+
+    fn ended(&mut self) -> String {
+        format!("the server has ended; it said:\n{}", self.process.last_words())
     }
 
     /// Closes the server's standard input, which ends it.
@@ -52,7 +58,7 @@ impl StdioServer {
     pub fn line(&mut self) -> Result<String> {
         let mut line = String::new();
         if self.output.read_line(&mut line)? == 0 {
-            bail!("the server has ended; it said:\n{}", self.process.said());
+            bail!(self.ended());
         }
         Ok(line.trim_end_matches('\n').to_owned())
     }

@@ -28,8 +28,8 @@ pub(super) fn routes() -> Router<ApiState> {
     Router::new().route("/approvals/{approval}", get(show).post(answer))
 }
 
-/// Whether a path is one of these pages: where signing in may lead.
-pub(super) fn is_page(path: &str) -> bool {
+/// Whether a path is one of these pages.
+fn is_page(path: &str) -> bool {
     let id = path.strip_prefix("/approvals/a_").unwrap_or_default();
     id.len() == 26 && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }

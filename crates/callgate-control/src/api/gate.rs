@@ -21,20 +21,6 @@ use utoipa::openapi::{OpenApi, RefOr};
 /// The name of the extension that says who may.
 pub(super) const EXTENSION: &str = "x-permission";
 
-const PERMISSIONS: [Permission; 11] = [
-    Permission::ReadServers,
-    Permission::ReadPolicies,
-    Permission::ReadGrants,
-    Permission::ReadDecisions,
-    Permission::EditPolicies,
-    Permission::DecideApprovals,
-    Permission::ManageServers,
-    Permission::ManageGrants,
-    Permission::ManageMembers,
-    Permission::ReadChanges,
-    Permission::ManageInstance,
-];
-
 /// Who may use an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Need {
@@ -67,7 +53,7 @@ impl Need {
             "signed_in" => return Self::SignedIn,
             _ => (),
         }
-        let known = |word: &str| PERMISSIONS.into_iter().find(|permission| permission.as_str() == word);
+        let known = |word: &str| Permission::ALL.into_iter().find(|permission| permission.as_str() == word);
         words.split('+').map(known).collect::<Option<Vec<_>>>().map_or(Self::Unsaid, Self::All)
     }
 }

@@ -8,7 +8,7 @@ use super::csrf;
 use super::page::Query;
 use super::problem::Problem;
 use super::via::Via;
-use crate::caller::{Caller, Who};
+use crate::caller::{Caller, Permission, Scope, Who};
 use crate::error::{Error, Kind};
 use crate::moment;
 use crate::secret::Secret;
@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use callgate_store::Roles;
 use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -34,8 +35,10 @@ struct Me {
     who: String,
     /// The identity of the member; null for others.
     member: Option<String>,
-    /// What it may do.
+    /// Its roles.
     roles: super::members::RolesView,
+    /// What they allow.
+    may: May,
     /// The token that a browser's changes carry as `X-CSRF-Token`; null without a session.
     csrf: Option<String>,
     /// When the session ends at the latest; null without a session.
@@ -44,6 +47,29 @@ struct Me {
     /// The session as a bearer token, where it was asked for as one; shown once.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
+}
+
+/// The permissions that somebody has, by their words (`x-permission`).
+#[derive(Debug, Serialize, ToSchema)]
+struct May {
+    /// In the whole organisation.
+    organisation: Vec<&'static str>,
+    /// For single servers, by identity.
+    servers: BTreeMap<String, Vec<&'static str>>,
+}
+
+impl May {
+    fn of(caller: &Caller) -> Self {
+        let words = |scope: Scope<'_>| {
+            let has = |permission: &&Permission| caller.clear(**permission, scope).is_ok();
+            Permission::ALL.iter().filter(has).map(|permission| permission.as_str()).collect()
+        };
+        let servers = caller.roles().servers.keys();
+        Self {
+            organisation: words(Scope::Organisation),
+            servers: servers.map(|server| (server.clone(), words(Scope::Server(server)))).collect(),
+        }
+    }
 }
 
 /// Either `login` and `password`, or `link`.
@@ -232,6 +258,7 @@ fn me(state: &ApiState, caller: &Caller, session: Option<&Session>) -> Me {
         who: caller.who().word(),
         member,
         roles: roles.clone().into(),
+        may: May::of(caller),
         csrf: session.map(|session| csrf::token(&state.control().inner.tokens, session.secret.reveal())),
         expires: session.map(|session| moment::rfc3339(session.expires)),
         token: None,

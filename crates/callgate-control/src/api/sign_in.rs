@@ -6,7 +6,7 @@ use super::authenticate::{DEFAULT_ORGANISATION, authenticate, session_cookie};
 use super::body::collect_up_to;
 use super::sessions::{cookie, sign_in};
 use super::via::Via;
-use super::{ApiState, approval_page, csrf};
+use super::{ApiState, csrf};
 use crate::error::{Error, Kind};
 use crate::secret::Secret;
 use crate::sessions::{LONGEST, SignIn};
@@ -17,7 +17,7 @@ use axum::routing::{get, post};
 use bytes::Bytes;
 use html::Page;
 use http::header::{
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE,
 };
 use http::{Method, StatusCode, Uri};
 use std::collections::BTreeMap;
@@ -35,22 +35,9 @@ const MAX_FORM: usize = 8 << 10;
 /// The pages.
 pub(super) fn routes() -> Router<ApiState> {
     Router::new()
-        .route("/", get(home))
         .route("/sign-in", get(form).post(submit))
         .route("/sign-out", post(leave))
         .route("/sign-in/style.css", get(style))
-}
-
-/// Who is signed in; the form where nobody is.
-async fn home(State(state): State<ApiState>, via: Via, headers: HeaderMap) -> Response {
-    let Some(secret) = session_cookie(&headers, via) else { return elsewhere("/sign-in") };
-    match authenticate(&state, via, &Method::GET, &headers).await {
-        Ok(signed) => {
-            let csrf = csrf::token(&state.control().inner.tokens, secret.reveal());
-            page(StatusCode::OK, &Page::Home { caller: &signed.caller, csrf: &csrf })
-        }
-        Err(_) => elsewhere("/sign-in"),
-    }
 }
 
 /// The form; behind a one-time link a button, because a look at the page (by a mail scanner, say) must not use it up.
@@ -62,7 +49,7 @@ async fn form(via: Via, uri: Uri) -> Response {
     if let Some(link) = fields.remove("link") {
         return page(StatusCode::OK, &Page::Link { link: link.reveal() });
     }
-    let next = fields.get("next").map(Secret::reveal).filter(|next| approval_page::is_page(next));
+    let next = fields.get("next").map(Secret::reveal).filter(|next| is_own_page(next));
     page(StatusCode::OK, &Page::Form { login: "", organisation: DEFAULT_ORGANISATION, next, problem: None })
 }
 
@@ -75,7 +62,7 @@ async fn submit(State(state): State<ApiState>, via: Via, request: Request) -> Re
         fields.remove(name).map(|value| value.reveal().to_owned()).unwrap_or_default()
     };
     let (login, organisation) = (take(&mut fields, "login"), take(&mut fields, "organisation"));
-    let next = Some(take(&mut fields, "next")).filter(|next| approval_page::is_page(next));
+    let next = Some(take(&mut fields, "next")).filter(|next| is_own_page(next));
     let with = match (fields.remove("link"), fields.remove("password")) {
         (Some(link), _) => SignIn::Link(link),
         (None, Some(password)) => {
@@ -124,6 +111,17 @@ async fn leave(State(state): State<ApiState>, via: Via, request: Request) -> Res
     let mut response = elsewhere("/sign-in");
     response.headers_mut().extend(cookie(via, "", 0).map(|cookie| (SET_COOKIE, cookie)));
     response
+}
+
+/// Whether a path is a page of this gateway, so that signing in may lead there: a path and a query, as they come in a
+/// URL, and nothing that a browser could take for another host.
+fn is_own_page(next: &str) -> bool {
+    let printable = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    next.starts_with('/')
+        && !["//", "/api/", "/sign-", "/mcp/"].iter().any(|elsewhere| next.starts_with(elsewhere))
+        && !next.contains("..")
+        && next.len() <= 2_000
+        && next.bytes().all(printable)
 }
 
 async fn style() -> Response {

@@ -1,8 +1,6 @@
 //! The pages as text. Everything from outside goes through [`Escaped`].
 
-use crate::caller::Caller;
 use crate::error::Error;
-use callgate_store::Role;
 use std::fmt::{self, Display, Formatter};
 
 /// One of the pages.
@@ -22,13 +20,6 @@ pub(super) enum Page<'a> {
     Link {
         /// Its secret.
         link: &'a str,
-    },
-    /// Who is signed in.
-    Home {
-        /// Who it is.
-        caller: &'a Caller,
-        /// The token that the forms carry.
-        csrf: &'a str,
     },
     /// Something that is in the way.
     Problem {
@@ -62,7 +53,6 @@ impl Display for Escaped<'_> {
 impl Display for Page<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let title = match self {
-            Self::Home { .. } => "Signed in",
             Self::Problem { .. } => "Not possible",
             Self::Form { .. } | Self::Link { .. } => "Sign in",
         };
@@ -70,7 +60,6 @@ impl Display for Page<'_> {
         match self {
             Self::Form { login, organisation, next, problem } => form(f, (login, organisation), *next, *problem)?,
             Self::Link { link } => confirm(f, link)?,
-            Self::Home { caller, csrf } => home(f, caller, csrf)?,
             Self::Problem { error } => alert(f, error)?,
         }
         f.write_str(FOOT)
@@ -130,44 +119,10 @@ fn confirm(f: &mut Formatter<'_>, link: &str) -> fmt::Result {
     )
 }
 
-fn home(f: &mut Formatter<'_>, caller: &Caller, csrf: &str) -> fmt::Result {
-    let who = caller.who().word();
-    let who = Escaped(who.split_once(':').map_or(who.as_str(), |(_, login)| login));
-    let organisation = Escaped(caller.organisation());
-    let role = caller.roles().organisation.map_or("none", word);
-    write!(
-        f,
-        "<dl>\n<dt>Member</dt><dd>{who}</dd>\n<dt>Organisation</dt><dd>{organisation}</dd>\n\
-         <dt>Role</dt><dd>{role}</dd>\n"
-    )?;
-    let servers = caller.roles().servers.len();
-    if servers > 0 {
-        writeln!(f, "<dt>Roles for single servers</dt><dd>{servers}</dd>")?;
-    }
-    let csrf = Escaped(csrf);
-    write!(
-        f,
-        "</dl>\n<ul>\n<li><a href=\"/api/v1/servers\">Servers</a> (JSON)</li>\n\
-         <li><a href=\"/api/v1/session\">This session</a> (JSON)</li>\n\
-         <li><a href=\"/api/v1/openapi.json\">The API</a> (OpenAPI)</li>\n</ul>\n\
-         <form method=\"post\" action=\"/sign-out\">\n<input type=\"hidden\" name=\"csrf\" value=\"{csrf}\">\n\
-         <button type=\"submit\">Sign out</button>\n\
-         <button type=\"submit\" name=\"everywhere\" value=\"1\" class=\"quiet\">Sign out everywhere</button>\n</form>\n"
-    )
-}
-
 /// What is in the way, and what to do about it.
 pub(in crate::api) fn alert(f: &mut Formatter<'_>, error: &Error) -> fmt::Result {
     let (message, remedy, code) = (Escaped(&error.message), Escaped(&error.remedy), Escaped(error.code));
     writeln!(f, "<div class=\"problem\" role=\"alert\">\n<p>{message}</p>\n<p>{remedy} <code>{code}</code></p>\n</div>")
-}
-
-fn word(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "viewer",
-        Role::PolicyManager => "policy manager",
-        Role::Admin => "admin",
-    }
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ async fn whoever_is_not_signed_in_gets_the_way_to_sign_in_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn signing_in_leads_to_questions_and_nowhere_else() {
+async fn signing_in_leads_to_pages_of_the_gateway_and_nowhere_else() {
     let site = Site::new().await;
     let id = format!("a_{}", "0".repeat(26));
     let cases = [
@@ -81,7 +81,14 @@ async fn signing_in_leads_to_questions_and_nowhere_else() {
         ("//evil.example/approvals/a_".to_owned(), "/".to_owned()),
         ("https://evil.example/".to_owned(), "/".to_owned()),
         (format!("/approvals/{id}/../../x"), "/".to_owned()),
-        (format!("/approvals/{}", id.to_uppercase()), "/".to_owned()),
+        (
+            "/decisions?q=tool:exec_command%20outcome:deny".to_owned(),
+            "/decisions?q=tool:exec_command%20outcome:deny".to_owned(),
+        ),
+        ("/\\evil.example/".to_owned(), "/".to_owned()),
+        ("/a\r\nset-cookie: x=y".to_owned(), "/".to_owned()),
+        ("/sign-out".to_owned(), "/".to_owned()),
+        (format!("/{}", "x".repeat(2_000)), "/".to_owned()),
     ];
     for (number, (next, expected)) in cases.iter().enumerate() {
         let login = format!("m{number}");

@@ -119,7 +119,8 @@ impl Up {
 
 /// The listener, with the API and the gateway's own server beside MCP.
 fn listening(listener: TcpListener, tls: Option<&ServerTls>, standby: &Standby, proxied: bool) -> Listening {
-    let router = standby.router.clone().merge(own_server::router(standby.control.clone()));
+    let api = standby.router.clone();
+    let router = api.clone().merge(callgate_console::router(api)).merge(own_server::router(standby.control.clone()));
     let listening = Listening::from(listener).with_elsewhere(Arc::new(Beside::new(router, proxied)));
     match tls {
         Some(tls) => listening.with_tls(tls.clone()),
