@@ -5,6 +5,7 @@ use crate::caller::Cleared;
 use crate::configuration::Configuration;
 use crate::definitions::Seeing;
 use crate::error::Error;
+use crate::export;
 use crate::publish::Publisher;
 use crate::secret::TokenKey;
 use crate::target::Target;
@@ -80,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) rotating: Mutex<()>,
     /// A place for each server that is asked for its tools: asking starts a process, where the server is one.
     pub(crate) asking: Semaphore,
+    /// A place for each export of the journal.
+    pub(crate) exporting: Arc<Semaphore>,
     /// Held by the one who pins what servers list.
     pub(crate) seeing: Mutex<Seeing>,
     /// Where those wait who asked a person.
@@ -120,6 +123,7 @@ impl Control {
             retry: Arc::default(),
             rotating: Mutex::default(),
             asking: Semaphore::new(ASKED_AT_ONCE),
+            exporting: Arc::new(Semaphore::new(export::AT_ONCE)),
             seeing: Mutex::default(),
             desk: Arc::new(Desk::new()),
             runtime: Handle::current(),

@@ -9,6 +9,8 @@ mod route;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use route::AT_ONCE;
+
 use crate::moment;
 use callgate_journal::{Entry, JournalError, Kind, Reader, Refusals, RefusedEntry};
 use known::{About, Known};
