@@ -40,6 +40,10 @@ const TIMEOUT: i64 = 30 * 60_000;
 /// How many questions of one grant stand at once, at most.
 const PER_GRANT: usize = 20;
 
+/// How long the arguments of a question, and what its rule says, may be together, in bytes: they are kept until
+/// somebody answers, and somebody has to read them.
+const LONGEST: usize = 256 * 1024;
+
 /// How long questions that are over stay to be looked up, in milliseconds: 30 days. The journal keeps its records as
 /// long as its own retention says.
 const KEPT: i64 = 30 * 86_400_000;

@@ -112,6 +112,9 @@ pub enum ApprovalError {
     /// The grant has as many questions open as it may.
     #[error("this grant has {0} questions open already; answer or cancel one first")]
     TooMany(usize),
+    /// Its arguments are longer than people are asked about: at most so many bytes.
+    #[error("the arguments are longer than {0} bytes, which is the most that a person is asked about")]
+    TooLong(usize),
     /// The store failed. For the operator, not for the caller.
     #[error("approvals can't be kept: {0}")]
     Failed(String),

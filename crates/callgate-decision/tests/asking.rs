@@ -146,6 +146,7 @@ async fn everything_arrives_as_it_left() {
         Ok(Standing::Refused(approval.clone(), "no".to_owned())),
         Err(ApprovalError::Nobody),
         Err(ApprovalError::TooMany(20)),
+        Err(ApprovalError::TooLong(9)),
         Err(ApprovalError::Failed("disk".to_owned())),
     ];
     for standing in standings {

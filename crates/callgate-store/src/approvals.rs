@@ -71,6 +71,15 @@ pub struct ApprovalSearch {
     pub limit: u32,
 }
 
+/// A question that nobody has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingApproval {
+    /// The question.
+    pub id: String,
+    /// The identity of its server.
+    pub server: String,
+}
+
 /// How a question stands, for who waits for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovalNow {
@@ -91,6 +100,9 @@ const WIPED: &str = "sealed = coalesce(substr(sealed, 1, 0), sealed), key_versio
 
 /// How many questions one statement is about.
 const AT_ONCE: usize = 500;
+
+/// How many are read at once with their arguments.
+const SEALED_AT_ONCE: usize = 32;
 
 impl Store {
     /// What stands for a call: by its exact binding, and remembered answers to calls alike.
@@ -200,11 +212,11 @@ impl Store {
         Ok(found)
     }
 
-    /// The questions that nobody has answered, of all organisations, in no order.
-    pub async fn pending_approvals(&self) -> Result<Vec<(String, ApprovalRow)>, StoreError> {
-        let sql = format!("SELECT organisation, {} FROM approvals WHERE state = 'pending'", columns());
-        let rows = in_time(async { Ok(sqlx::query(AssertSqlSafe(sql)).fetch_all(&self.inner.pool).await?) }).await?;
-        rows.iter().map(owned).collect()
+    /// The versions of the keys that questions which nobody has answered are sealed with, of all organisations.
+    pub async fn approval_keys(&self) -> Result<Vec<i64>, StoreError> {
+        let sql = "SELECT DISTINCT key_version FROM approvals WHERE state = 'pending'";
+        let rows = in_time(async { Ok(sqlx::query(sql).fetch_all(&self.inner.pool).await?) }).await?;
+        rows.iter().map(|row| Values::new(row, ApprovalRow::TABLE).next()).collect()
     }
 
     /// When the next question or yes is over.
@@ -244,9 +256,22 @@ impl Reads<'_> {
         row.map(|row| ApprovalRow::read(&mut Values::new(&row, ApprovalRow::TABLE))).transpose()
     }
 
-    /// Questions, newest first.
+    /// The questions that nobody has answered, and their servers, in no order.
+    pub async fn pending_approvals(&self) -> Result<Vec<PendingApproval>, StoreError> {
+        let sql = "SELECT id, server FROM approvals WHERE organisation = $1 AND state = 'pending'";
+        let statement = sqlx::query(sql).bind(self.organisation());
+        let rows = in_time(async { Ok(statement.fetch_all(&mut *self.connection().await?).await?) }).await?;
+        let read = |row| {
+            let mut values = Values::new(row, ApprovalRow::TABLE);
+            Ok(PendingApproval { id: values.next()?, server: values.next()? })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Questions, newest first, without what is sealed of them.
     pub async fn approvals(&self, search: &ApprovalSearch) -> Result<Vec<ApprovalRow>, StoreError> {
-        let mut sql = format!("SELECT {} FROM approvals WHERE organisation = $1", columns());
+        let columns = columns().replace("sealed", "coalesce(substr(sealed, 1, 0), sealed) AS sealed");
+        let mut sql = format!("SELECT {columns} FROM approvals WHERE organisation = $1");
         let mut next = 3;
         let mut place = || {
             next += 1;

@@ -38,7 +38,9 @@ mod rows;
 mod store;
 mod table;
 
-pub use approvals::{Answering, ApprovalNow, ApprovalRow, ApprovalSearch, ApprovalState, Asking, LiveApproval};
+pub use approvals::{
+    Answering, ApprovalNow, ApprovalRow, ApprovalSearch, ApprovalState, Asking, LiveApproval, PendingApproval,
+};
 pub use catalogue::{
     CatalogueChange, CatalogueEdit, CatalogueFound, CatalogueSearch, CatalogueServer, CatalogueSource, CatalogueTool,
     Facet, FeedRow, KnownServer, KnownTool, ServerPut, ToolPut,

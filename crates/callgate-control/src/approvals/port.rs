@@ -1,7 +1,7 @@
 //! The data plane's side: the port [`Approvals`] over the store.
 
 use super::question::Keys;
-use super::{PER_GRANT, waiting::Desk};
+use super::{LONGEST, PER_GRANT, waiting::Desk};
 use crate::control::Control;
 use crate::error::Error;
 use callgate_decision::{
@@ -107,6 +107,9 @@ impl Control {
 
     async fn ask(&self, question: &Question, decision: DecisionId) -> Result<Standing, ApprovalError> {
         let organisation = question.organisation.as_str();
+        if question.arguments.len().saturating_add(question.message.len()) > LONGEST {
+            return Err(ApprovalError::TooLong(LONGEST));
+        }
         let keys = Keys::of(question, &self.inner.tokens)?;
         let row = self.asked(question, keys.clone(), decision).await?;
         let most = i64::try_from(PER_GRANT).unwrap_or(i64::MAX);

@@ -182,6 +182,23 @@ async fn nobody_is_asked_more_than_a_person_can_answer() {
 }
 
 #[tokio::test]
+async fn nobody_is_asked_about_more_than_is_kept() {
+    let trial = trial().await;
+    let control = &trial.control;
+    let of_length = |length: usize| Asking {
+        arguments: format!(r#"{{"a":"{}"}}"#, "x".repeat(length - 8)),
+        message: String::new(),
+        ..Asking::default()
+    };
+    let most = 256 * 1024;
+    let refused = control.approvals().ask(&of_length(most + 1).question(), decision(1)).await;
+    assert_eq!(refused, Err(ApprovalError::TooLong(most)));
+    let beside = Asking { message: "m".to_owned(), ..of_length(most) };
+    assert_eq!(control.approvals().ask(&beside.question(), decision(1)).await, refused);
+    of_length(most).ask(control).await;
+}
+
+#[tokio::test]
 async fn no_value_of_an_argument_is_anywhere_but_sealed() {
     let trial = trial().await;
     let control = &trial.control;

@@ -1,8 +1,9 @@
 //! What happens to questions, for those who watch and for webhooks.
 
+use super::waiting::Watching;
 use crate::caller::{Caller, Permission, Scope};
 use crate::control::Control;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::{moment, names};
 use callgate_store::{ApprovalRow, ApprovalState, Asking, Event};
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub(crate) struct Told {
 pub(crate) struct Watch {
     control: Control,
     caller: Caller,
+    /// Its place among those who watch.
+    _place: Watching,
     changes: watch::Receiver<u64>,
     /// The questions that were open when it looked last.
     open: BTreeSet<String>,
@@ -33,12 +36,19 @@ pub(crate) struct Watch {
 }
 
 impl Control {
-    /// Watches the questions that the caller may see: first those that stand, then what happens.
+    /// Watches the questions that the caller may see: first those that stand, then what happens. CG3216 where as many
+    /// watch as may.
     pub(crate) async fn watch_approvals(&self, caller: &Caller) -> Result<Watch, Error> {
         caller.clear(Permission::ReadDecisions, Scope::Visible)?;
+        let who = format!("{}\0{}", caller.organisation(), caller.who().identity());
+        let place = self.inner.desk.watchers.take(who).map_err(|most| {
+            let message = format!("{most} streams of questions are open already");
+            let remedy = "close some: one stream tells of all questions that you may see";
+            Error::new(Kind::TooMany { retry_after: 10 }, "CG3216", message, remedy)
+        })?;
         let changes = self.inner.desk.changes.subscribe();
         let (control, caller) = (self.clone(), caller.clone());
-        let mut watch = Watch { control, caller, changes, open: BTreeSet::new(), first: VecDeque::new() };
+        let mut watch = Watch { control, caller, _place: place, changes, open: BTreeSet::new(), first: VecDeque::new() };
         watch.look().await?;
         Ok(watch)
     }
@@ -94,11 +104,9 @@ impl Watch {
     async fn look(&mut self) -> Result<(), Error> {
         let cleared = self.caller.clear(Permission::ReadDecisions, Scope::Visible)?;
         let store = &self.control.inner.store;
-        let is_seen = |(organisation, row): &(String, ApprovalRow)| {
-            organisation == self.caller.organisation() && (cleared.sees_all() || cleared.sees(&row.server))
-        };
-        let open = store.pending_approvals().await?.into_iter().filter(is_seen);
-        let mut open: BTreeSet<String> = open.map(|(_, row)| row.id).collect();
+        let open = self.control.reads(&cleared).pending_approvals().await?;
+        let open = open.into_iter().filter(|open| cleared.sees_all() || cleared.sees(&open.server));
+        let mut open: BTreeSet<String> = open.map(|open| open.id).collect();
         let gone: Vec<String> = self.open.difference(&open).cloned().collect();
         for now in store.approvals_now(&gone).await? {
             if now.state == ApprovalState::Pending {

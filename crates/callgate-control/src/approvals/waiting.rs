@@ -1,4 +1,4 @@
-//! Who waits for answers: a place each, and one task that looks for all of them.
+//! Who waits for answers: a place each, and one task that looks for all of them; and who watches what happens.
 
 use callgate_decision::{Answer, ApprovalError};
 use std::collections::HashMap;
@@ -16,7 +16,22 @@ pub(crate) struct Desk {
     pub(super) bell: Notify,
     /// Counts how often something may have changed, for those who watch.
     pub(super) changes: watch::Sender<u64>,
+    /// Those who watch.
+    pub(super) watchers: Watchers,
 }
+
+/// Who watches what happens, and how often: each is a query whenever something happens.
+#[derive(Clone, Default)]
+pub(super) struct Watchers(Arc<Mutex<HashMap<String, usize>>>);
+
+/// One who watches; dropped, it watches no more.
+pub(super) struct Watching {
+    who: String,
+    watchers: Watchers,
+}
+
+/// How many watch at once, in all and of one caller.
+const WATCHERS: (usize, usize) = (256, 16);
 
 /// What one waits for.
 pub(super) type Awaited = Result<Answer, ApprovalError>;
@@ -44,6 +59,7 @@ impl Desk {
             changed: AtomicBool::new(false),
             bell: Notify::new(),
             changes: watch::Sender::new(0),
+            watchers: Watchers::default(),
         }
     }
 
@@ -97,6 +113,40 @@ impl Desk {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Vec<Waiter>>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watchers {
+    /// A place for one more; an error is how many there are, where that is the most.
+    pub(super) fn take(&self, who: String) -> Result<Watching, usize> {
+        let mut all = self.lock();
+        let (most, most_of_one) = WATCHERS;
+        if all.values().sum::<usize>() >= most {
+            return Err(most);
+        }
+        let of_one = all.entry(who.clone()).or_default();
+        if *of_one >= most_of_one {
+            return Err(most_of_one);
+        }
+        *of_one += 1;
+        drop(all);
+        Ok(Watching { who, watchers: self.clone() })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let mut all = self.watchers.lock();
+        if let Some(of_one) = all.get_mut(&self.who) {
+            *of_one = of_one.saturating_sub(1);
+            if *of_one == 0 {
+                all.remove(&self.who);
+            }
+        }
     }
 }
 

@@ -97,8 +97,7 @@ impl Control {
             let webhooks = reads.changed_since::<Webhook>(None).await?;
             versions.extend(webhooks.iter().map(|stored| stored.record.key_version));
         }
-        let questions = self.inner.store.pending_approvals().await?;
-        versions.extend(questions.iter().map(|(_, row)| row.key_version));
+        versions.extend(self.inner.store.approval_keys().await?);
         Ok(versions)
     }
 

@@ -178,6 +178,10 @@ impl Gate {
                 "This call needs the approval of a person, and {count} questions of this grant are open, which is the \
                  most: wait until some are answered (CG2122)."
             ),
+            ApprovalError::TooLong(most) => format!(
+                "This call needs the approval of a person, and its arguments are longer than the {most} bytes that a \
+                 person is asked about: send less at once (CG2123)."
+            ),
             ApprovalError::Failed(error) => {
                 tracing::error!("CG2120: approvals can't be had: {error}");
                 "This call needs the approval of a person, and approvals can't be kept now: the gateway's operator \

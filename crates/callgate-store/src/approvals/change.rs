@@ -1,7 +1,7 @@
 //! What is a change of the organisation: answers, and that nobody answered.
 
 use super::row::{ApprovalRow, ApprovalState};
-use super::{AT_ONCE, Answering, WIPED};
+use super::{AT_ONCE, Answering, SEALED_AT_ONCE, WIPED};
 use crate::change::Change;
 use crate::error::StoreError;
 use crate::store::in_time;
@@ -54,7 +54,7 @@ impl Change<'_> {
         rows.iter().map(|row| ApprovalRow::read(&mut Values::new(row, ApprovalRow::TABLE))).collect()
     }
 
-    /// Open questions whose arguments are sealed with another key than this, at most some hundred.
+    /// Open questions whose arguments are sealed with another key than this, at most some dozen.
     pub async fn approvals_sealed_otherwise(
         &mut self,
         version: i64,
@@ -62,7 +62,7 @@ impl Change<'_> {
     ) -> Result<Vec<ApprovalRow>, StoreError> {
         let sql = format!(
             "SELECT {} FROM approvals WHERE organisation = $1 AND id > $2 AND state = 'pending' AND key_version <> $3 \
-             ORDER BY id LIMIT {AT_ONCE}",
+             ORDER BY id LIMIT {SEALED_AT_ONCE}",
             super::columns()
         );
         let statement = sqlx::query(AssertSqlSafe(sql)).bind(self.organisation.clone()).bind(after.to_owned());

@@ -33,3 +33,28 @@ async fn who_watches_is_told_what_stands_and_what_happens_to_its_own() {
     let data = serde_json::to_value(all.next().await.unwrap()).unwrap();
     assert_eq!(data.as_object().unwrap().keys().collect::<Vec<_>>(), ["id", "state"]);
 }
+
+#[tokio::test]
+async fn nobody_opens_streams_without_end() {
+    let trial = trial().await;
+    let control = &trial.control;
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        open.push(control.watch_approvals(&ada()).await.unwrap());
+    }
+    assert_eq!(code(control.watch_approvals(&ada()).await), "CG3216");
+    let other = somebody("eve", "m_0000000000000002");
+    open.push(control.watch_approvals(&other).await.unwrap());
+    drop(open.remove(0));
+    open.push(control.watch_approvals(&ada()).await.unwrap());
+    assert_eq!(code(control.watch_approvals(&ada()).await), "CG3216");
+    // However many they are: each of the others has one.
+    for number in 0..240 {
+        let caller = somebody(&format!("m{number}"), &format!("m_{number}"));
+        match control.watch_approvals(&caller).await {
+            Ok(watch) => open.push(watch),
+            Err(error) => assert_eq!((error.code, open.len()), ("CG3216", 256)),
+        }
+    }
+    assert_eq!(open.len(), 256);
+}

@@ -128,6 +128,7 @@ pub(super) enum AnswerMessage<'a> {
 pub(super) enum ErrorMessage<'a> {
     Nobody,
     TooMany(usize),
+    TooLong(usize),
     Failed(Cow<'a, str>),
 }
 
@@ -265,6 +266,7 @@ impl From<ApprovalError> for ErrorMessage<'static> {
         match error {
             ApprovalError::Nobody => Self::Nobody,
             ApprovalError::TooMany(count) => Self::TooMany(count),
+            ApprovalError::TooLong(most) => Self::TooLong(most),
             ApprovalError::Failed(why) => Self::Failed(why.into()),
         }
     }
@@ -275,6 +277,7 @@ impl From<ErrorMessage<'_>> for ApprovalError {
         match wire {
             ErrorMessage::Nobody => Self::Nobody,
             ErrorMessage::TooMany(count) => Self::TooMany(count),
+            ErrorMessage::TooLong(most) => Self::TooLong(most),
             ErrorMessage::Failed(why) => Self::Failed(why.into_owned()),
         }
     }
