@@ -83,6 +83,7 @@ async fn fill(data: &Path, size: Size) -> Result<()> {
             created: 1,
             expires: None,
             revoked: None,
+            rotated_by: None,
             minted_by: None,
         };
         change.insert(&grant).await?;

@@ -194,12 +194,13 @@ impl OldGrant {
             policy: self.policy.and_then(|policy| policies.get(&policy).cloned()),
             tags: self.tags,
             token: self.token,
-            previous: self.previous.map(|OldToken { token, until }| PreviousToken { token, until }),
+            previous: self.previous.map(|OldToken { token, until }| PreviousToken { token, until, holder: None }),
             origin: Origin::Manual,
             created: self.created,
             expires: self.expires,
             revoked: self.revoked,
             minted_by: None,
+            rotated_by: None,
         }
     }
 }

@@ -243,6 +243,7 @@ pub(crate) fn grant(id: &str, server: &str, policy: Option<&str>) -> Grant {
         expires: None,
         revoked: None,
         minted_by: Some("m_0000000000000009".to_owned()),
+        rotated_by: None,
     }
 }
 

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_webhooks.sql"),
     include_str!("migrations/0006_catalogue.sql"),
     include_str!("migrations/0007_fewer_indexes.sql"),
+    include_str!("migrations/0009_questions.sql"),
 ];
 
 /// What the words in braces are in SQLite and in PostgreSQL. Text compares by bytes in both.

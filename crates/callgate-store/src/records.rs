@@ -114,9 +114,11 @@ pub struct Grant {
     pub expires: Option<i64>,
     /// When it was revoked.
     pub revoked: Option<i64>,
-    /// Who got its token: the identity of a member or an API token, or what else stands in change records. `None` for
+    /// Who minted it: the identity of a member or an API token, or what else stands in change records. `None` for
     /// grants that are older than this field.
     pub minted_by: Option<String>,
+    /// Who got its token, where that is not the first one: whoever rotated it last, or applied another.
+    pub rotated_by: Option<String>,
 }
 
 /// The token that a rotation replaced.
@@ -126,6 +128,15 @@ pub struct PreviousToken {
     pub token: String,
     /// When it stops working, milliseconds since the Unix epoch.
     pub until: i64,
+    /// Who got it; `None` where that is not known.
+    pub holder: Option<String>,
+}
+
+impl Grant {
+    /// Who got its token, where that is known.
+    pub fn holder(&self) -> Option<&str> {
+        self.rotated_by.as_deref().or(self.minted_by.as_deref())
+    }
 }
 
 /// What somebody may do.

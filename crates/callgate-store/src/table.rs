@@ -226,6 +226,8 @@ impl Table for Grant {
         "expires",
         "revoked",
         "minted_by",
+        "rotated_by",
+        "previous_holder",
     ];
     const PARENT: Option<&'static str> = Some("server");
     const NAME: &'static str = "label";
@@ -246,11 +248,13 @@ impl Table for Grant {
         let statement = statement.bind(self.policy.clone()).bind(json(&self.tags)).bind(self.token.clone());
         let statement = statement.bind(previous.map(|previous| previous.token.clone()));
         let statement = statement.bind(previous.map(|previous| previous.until)).bind(word(&self.origin, &ORIGINS));
-        statement.bind(self.created).bind(self.expires).bind(self.revoked).bind(self.minted_by.clone())
+        let statement = statement.bind(self.created).bind(self.expires).bind(self.revoked);
+        let statement = statement.bind(self.minted_by.clone()).bind(self.rotated_by.clone());
+        statement.bind(previous.and_then(|previous| previous.holder.clone()))
     }
 
     fn read(values: &mut Values<'_>) -> Result<Self, StoreError> {
-        Ok(Self {
+        let mut grant = Self {
             id: values.next()?,
             server: values.next()?,
             label: values.next()?,
@@ -260,14 +264,20 @@ impl Table for Grant {
             previous: {
                 let token: Option<String> = values.next()?;
                 let until: Option<i64> = values.next()?;
-                token.zip(until).map(|(token, until)| PreviousToken { token, until })
+                token.zip(until).map(|(token, until)| PreviousToken { token, until, holder: None })
             },
             origin: values.word(&ORIGINS)?,
             created: values.next()?,
             expires: values.next()?,
             revoked: values.next()?,
             minted_by: values.next()?,
-        })
+            rotated_by: values.next()?,
+        };
+        let holder = values.next()?;
+        if let Some(previous) = &mut grant.previous {
+            previous.holder = holder;
+        }
+        Ok(grant)
     }
 }
 

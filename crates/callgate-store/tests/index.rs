@@ -88,6 +88,7 @@ async fn filled(store: &Store, count: i64) -> Vec<DecisionRow> {
             expires: None,
             revoked: None,
             minted_by: None,
+            rotated_by: None,
         };
         change.insert(&grant).await.unwrap();
     }

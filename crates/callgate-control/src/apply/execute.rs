@@ -199,6 +199,7 @@ impl<'e> Execution<'e> {
             expires: desired.expires,
             revoked: None,
             minted_by: Some(self.editing.identity()),
+            rotated_by: None,
         };
         self.editing.change.insert(&record).await?;
         if let Some(token) = minted {

@@ -8,7 +8,7 @@ use crate::change::Step;
 use crate::control::Control;
 use crate::error::{Error, Kind};
 use crate::{members, moment};
-use callgate_store::{Answering, ApprovalRow, ApprovalState, Role, Roles};
+use callgate_store::{Answering, ApprovalRow, ApprovalState, Grant, Role, Roles};
 use serde_json::json;
 
 /// How long what is said about an answer may be, in characters.
@@ -40,7 +40,7 @@ impl Control {
         let (row, cleared) = self.approval_for(caller, Permission::DecideApprovals, id).await?;
         check_reason(&verdict.reason)?;
         if verdict.yes {
-            check_eyes(&row, caller.who())?;
+            check_eyes(&row, &self.holders(&cleared, &row).await?, caller.who())?;
         }
         let at = self.now();
         let remembered = verdict.remember.as_ref().filter(|_| verdict.yes);
@@ -131,6 +131,12 @@ impl Control {
         Ok(true)
     }
 
+    /// Who holds the grant of a question.
+    pub(super) async fn holders(&self, cleared: &Cleared<'_>, row: &ApprovalRow) -> Result<Holders, Error> {
+        let grant = self.reads(cleared).get::<Grant>(&row.grant).await?;
+        Ok(Holders::of(grant.map(|grant| grant.record).as_ref(), self.now()))
+    }
+
     /// Why an answer came too late.
     async fn answered_already(&self, cleared: &Cleared<'_>, id: &str) -> Error {
         let row = match self.reads(cleared).approval(id).await {
@@ -151,8 +157,16 @@ impl Control {
     }
 }
 
-/// Where four eyes are asked for, a yes comes from a member who is neither behind the call nor holds its grant. CG3212.
-pub(super) fn check_eyes(row: &ApprovalRow, who: &Who) -> Result<(), Error> {
+/// Who minted a grant, and who has a token of it that works.
+pub(super) struct Holders {
+    ids: Vec<String>,
+    /// Nobody else can have one.
+    is_known: bool,
+}
+
+/// Where four eyes are asked for, a yes comes from a member who is neither behind the call, nor minted or rotated its
+/// grant: neither when it was asked, nor now, when the yes would be good for whoever has a token. CG3212.
+pub(super) fn check_eyes(row: &ApprovalRow, holders: &Holders, who: &Who) -> Result<(), Error> {
     if !row.four_eyes {
         return Ok(());
     }
@@ -165,13 +179,25 @@ pub(super) fn check_eyes(row: &ApprovalRow, who: &Who) -> Result<(), Error> {
     if row.identity.as_deref().is_some_and(|identity| members::folded(identity) == *login) {
         return refused("the call was made in your name", another);
     }
-    match &row.asker {
-        None => {
-            let message = format!("nobody knows who holds the grant `{}`, so that it could be you", row.grant_label);
-            refused(&message, "rotate the grant, or mint another: from then on it is known")
-        }
-        Some(asker) if asker == id => refused("the grant that asks was minted by you", another),
-        Some(_) => Ok(()),
+    let Some(asker) = row.asker.as_deref().filter(|_| holders.is_known) else {
+        let message = format!("nobody knows who holds the grant `{}`, so that it could be you", row.grant_label);
+        return refused(&message, "rotate the grant without overlap, or mint another: from then on it is known");
+    };
+    if asker == id || holders.ids.contains(id) {
+        return refused("the grant that asks was minted or rotated by you", another);
+    }
+    Ok(())
+}
+
+impl Holders {
+    /// Of the grant that asks. One that is not there (any more) is held by nobody: who asked stands in the question.
+    fn of(grant: Option<&Grant>, now: i64) -> Self {
+        let Some(grant) = grant else { return Self { ids: Vec::new(), is_known: true } };
+        let previous = grant.previous.as_ref().filter(|previous| previous.until > now);
+        let is_known = grant.holder().is_some() && previous.is_none_or(|previous| previous.holder.is_some());
+        let ids = [&grant.minted_by, &grant.rotated_by].into_iter().flatten();
+        let ids = ids.chain(previous.and_then(|previous| previous.holder.as_ref()));
+        Self { ids: ids.cloned().collect(), is_known }
     }
 }
 

@@ -102,7 +102,7 @@ impl Control {
             identity: question.identity.clone(),
             client: question.client.as_ref().map(|client| format!("{} {}", client.name, client.version)),
             // A grant that the store does not have is of a program of this machine's own.
-            asker: grant.map_or(Some("local".to_owned()), |grant| grant.record.minted_by),
+            asker: grant.map_or(Some("local".to_owned()), |grant| grant.record.holder().map(str::to_owned)),
             policy_name: question.policy_name.clone(),
             policy_version: i64::try_from(question.policy_version).unwrap_or_default(),
             policy_digest: question.policy.clone(),

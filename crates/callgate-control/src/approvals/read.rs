@@ -53,14 +53,15 @@ impl Control {
 
     /// The same with what the page needs.
     pub(crate) async fn approval_facts(&self, caller: &Caller, id: &str) -> Result<ApprovalFacts, Error> {
-        let (row, _) = self.approval_for(caller, Permission::ReadDecisions, id).await?;
+        let (row, cleared) = self.approval_for(caller, Permission::ReadDecisions, id).await?;
         let may_answer = caller.clear(Permission::DecideApprovals, Scope::Server(&row.server)).is_ok();
         let is_open = row.state == ApprovalState::Pending && row.expires > self.now();
         let sealed = match may_answer && is_open {
             true => self.unseal(caller.organisation(), &row).await?,
             false => None,
         };
-        let barred = super::answer::check_eyes(&row, caller.who()).err();
+        let holders = self.holders(&cleared, &row).await?;
+        let barred = super::answer::check_eyes(&row, &holders, caller.who()).err();
         Ok(ApprovalFacts { view: self.approval_view(&row, sealed), expires: row.expires, may_answer, barred })
     }
 

@@ -75,6 +75,7 @@ impl Control {
             expires,
             revoked: None,
             minted_by: Some(editing.identity()),
+            rotated_by: None,
         };
         editing.change.insert(&grant).await?;
         let name = policy.as_ref().map(|policy| policy.record.name.as_str());

@@ -283,6 +283,7 @@ async fn what_the_configuration_file_keeps_is_not_changed_here() {
         expires: None,
         revoked: None,
         minted_by: None,
+        rotated_by: None,
     };
     editing.change.insert(&grant).await.unwrap();
     editing.finish(control).await.unwrap();

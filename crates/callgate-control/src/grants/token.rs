@@ -27,11 +27,13 @@ impl Control {
         let (token, hash) = names::mint_token("cg_", &self.inner.tokens)?;
         let mut open = self.open_grant(caller, Permission::ManageGrants, wanted, precondition).await?;
         let before = open.grant.record.clone();
-        let old = std::mem::replace(&mut open.grant.record.token, hash);
-        // Whoever gets the token is who may ask with it.
-        open.grant.record.minted_by = Some(open.editing.identity());
+        let grant = &mut open.grant.record;
+        let token_before = std::mem::replace(&mut grant.token, hash);
+        // Whoever gets a token is who may ask with it, as long as it works.
+        let holder = before.holder().map(str::to_owned);
+        grant.rotated_by = Some(open.editing.identity());
         let until = self.now().saturating_add(overlap.saturating_mul(1_000));
-        open.grant.record.previous = (overlap > 0).then_some(PreviousToken { token: old, until });
+        grant.previous = (overlap > 0).then_some(PreviousToken { token: token_before, until, holder });
         let policy = open.policy.clone();
         let row = self.close_grant(open, "grant rotate", &before, policy).await?;
         Ok(Minted { url: self.endpoint(&row.server), id: row.id, token, revision: row.revision, notes: Vec::new() })

@@ -213,7 +213,13 @@ pub async fn old_backups_can_be_restored(place: Place) {
     let rows = |text: &str| text.lines().count();
     assert!(rows(&dump(&store).await) >= rows(SCHEMA_1));
     let found = store.reads("acme").get::<Grant>("g_1_acme").await.unwrap().unwrap();
-    let made = Grant { policy: Some("p_1".to_owned()), previous: None, ..grant("g_1_acme", "s1", "ada") };
+    let made = Grant {
+        policy: Some("p_1".to_owned()),
+        previous: None,
+        minted_by: None,
+        rotated_by: None,
+        ..grant("g_1_acme", "s1", "ada")
+    };
     assert!(found.record == made);
     let versions = store.reads("acme").in_force(None).await.unwrap();
     assert_eq!(versions.iter().map(|it| &it.record).collect::<Vec<_>>(), [&version("p_1", 3)]);

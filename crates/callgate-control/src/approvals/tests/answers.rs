@@ -91,21 +91,73 @@ async fn four_eyes_are_two_people() {
 }
 
 #[tokio::test]
-async fn rotating_a_grant_makes_its_new_holder_the_one_who_asks() {
+async fn whoever_has_a_token_of_a_grant_answers_nothing_that_it_asks() {
     let trial = trial().await;
     let control = &trial.control;
-    let admin = Caller::new(
-        "default",
-        Who::Member { id: "m_0000000000000001".to_owned(), login: "ada".to_owned() },
-        Roles { organisation: Some(Role::Admin), ..Roles::default() },
-        false,
-    );
-    let id = Asking { terms: r#""four_eyes":true"#, ..Asking::default() };
-    control.rotate_grant(&admin, "g_1", 0, crate::Precondition::Present).await.unwrap();
-    let id = id.ask(control).await;
-    assert_eq!(code(control.answer_approval(&admin, &id, yes()).await), "CG3212");
-    let minter = somebody("minter", "m_0000000000000009");
-    assert_eq!(code(control.answer_approval(&minter, &id, yes()).await), "");
+    let admin = |login: &str, id: &str| {
+        let who = Who::Member { id: id.to_owned(), login: login.to_owned() };
+        Caller::new("default", who, Roles { organisation: Some(Role::Admin), ..Roles::default() }, false)
+    };
+    let [minter, ada, eve, bob] =
+        [("minter", "m_0000000000000009"), ("ada", "m_1"), ("eve", "m_2"), ("bob", "m_3")].map(|(l, i)| admin(l, i));
+    let barred = async |number: u32| {
+        let id = Asking {
+            terms: r#""four_eyes":true"#,
+            arguments: format!(r#"{{"n":{number}}}"#),
+            ..Asking::default()
+        };
+        let id = id.ask(control).await;
+        let mut barred = Vec::new();
+        for (name, caller) in [("minter", &minter), ("ada", &ada), ("eve", &eve), ("bob", &bob)] {
+            let facts = control.approval_facts(caller, &id).await.unwrap();
+            if facts.barred.is_some() {
+                assert_eq!(code(control.answer_approval(caller, &id, yes()).await), "CG3212", "{name}");
+                barred.push(name);
+            }
+        }
+        assert_eq!(code(control.answer_approval(&bob, &id, yes()).await), "");
+        barred
+    };
+    let rotate = async |caller: &Caller, overlap: u64| {
+        control.rotate_grant(caller, "g_1", overlap, crate::Precondition::Present).await.unwrap();
+    };
+    assert_eq!(barred(0).await, ["minter"]);
+    rotate(&ada, 3_600).await;
+    assert_eq!(barred(1).await, ["minter", "ada"], "both tokens work");
+    rotate(&eve, 3_600).await;
+    assert_eq!(barred(2).await, ["minter", "ada", "eve"], "the token before is ada's");
+    later(3_600_000);
+    assert_eq!(barred(3).await, ["minter", "eve"], "ada's works no more");
+    // Between question and answer: the yes would be for whoever has a token now.
+    let open = Asking { terms: r#""four_eyes":true"#, ..Asking::default() }.ask(control).await;
+    rotate(&ada, 0).await;
+    for caller in [&minter, &eve, &ada] {
+        assert_eq!(code(control.answer_approval(caller, &open, yes()).await), "CG3212");
+    }
+    assert_eq!(code(control.answer_approval(&bob, &open, yes()).await), "");
+}
+
+#[tokio::test]
+async fn a_token_of_before_that_nobody_is_known_to_hold_bars_everybody() {
+    let trial = trial().await;
+    let control = &trial.control;
+    let root = root();
+    let cleared = root.clear(Permission::ManageInstance, Scope::Organisation).unwrap();
+    let mut editing = control.edit(&cleared).await.unwrap();
+    let old = callgate_store::Grant { minted_by: None, ..grant("g_old", "id-kernel", None) };
+    editing.change.insert(&old).await.unwrap();
+    editing.finish(control).await.unwrap();
+    for (number, (overlap, expected)) in [(60, "CG3212"), (0, "")].into_iter().enumerate() {
+        control.rotate_grant(&root, "g_old", overlap, crate::Precondition::Present).await.unwrap();
+        let asking = Asking {
+            grant: "g_old".to_owned(),
+            terms: r#""four_eyes":true"#,
+            arguments: format!(r#"{{"n":{number}}}"#),
+            ..Asking::default()
+        };
+        let id = asking.ask(control).await;
+        assert_eq!(code(control.answer_approval(&ada(), &id, yes()).await), expected, "{overlap}");
+    }
 }
 
 #[tokio::test]
