@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::secret::Secret;
 use crate::{document, grants, names, servers};
 use callgate_store::{Grant, Origin, Policy, PolicyVersion, Server};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A change under way, step by step.
@@ -120,12 +120,19 @@ impl<'e> Execution<'e> {
         record.expires = desired.expires;
         record.origin = self.origin.clone();
         let hash = desired.token.map(|token| self.control.inner.tokens.hash(token.reveal()));
+        let mut after = Map::new();
         if let Some(hash) = hash.filter(|hash| *hash != record.token) {
             record.token = hash;
             record.previous = None;
+            // Whoever gives it a token has that token.
+            record.rotated_by = Some(self.editing.identity());
+            after.insert("token".to_owned(), json!("changed"));
         }
         self.editing.change.update(&record).await?;
-        let after = grants::recorded(&record, &desired.server, desired.policy.as_deref());
+        if let Value::Object(recorded) = grants::recorded(&record, &desired.server, desired.policy.as_deref()) {
+            after.extend(recorded);
+        }
+        let after = Value::Object(after);
         self.step("grant edit", self.grant_object(&record), self.shown(before), after).await
     }
 

@@ -189,6 +189,31 @@ async fn every_difference_is_named_and_no_secret_is_shown() {
 }
 
 #[tokio::test]
+async fn whoever_gives_a_grant_its_token_holds_it() {
+    let trial = Trial::new().await;
+    apply(&trial, fleet(), REAL).await;
+    let rotator = crate::trial::root();
+    let grants = async || {
+        let stored = trial.control.inner.store.reads("default").changed_since::<callgate_store::Grant>(None).await;
+        stored.unwrap().into_iter().map(|stored| stored.record).collect::<Vec<_>>()
+    };
+    for grant in grants().await {
+        trial.control.rotate_grant(&rotator, &grant.id, 60, Precondition::Present).await.unwrap();
+    }
+    let mut desired = fleet();
+    desired.grants[0].token = Some(Secret::new(TOKEN.into()));
+    apply(&trial, desired, REAL).await;
+    let mut holders: Vec<_> =
+        grants().await.iter().map(|grant| (grant.holder().unwrap().to_owned(), grant.previous.is_some())).collect();
+    holders.sort();
+    // The token before ended; who minted the other, and rotated it, is nobody new.
+    assert_eq!(holders, [("c_0000000000000001".to_owned(), true), ("m_0000000000000001".to_owned(), false)]);
+    let edits: Vec<_> = trial.journal.bodies().into_iter().filter(|body| body["what"] == "grant edit").collect();
+    assert_eq!((edits.len(), &edits[0]["after"]["token"]), (1, &json!("changed")));
+    assert!(edits[0]["before"]["token"].is_null());
+}
+
+#[tokio::test]
 async fn only_what_was_applied_is_pruned() {
     let trial = Trial::new().await;
     apply(&trial, fleet(), REAL).await;
