@@ -14,6 +14,21 @@ const REMEMBERED: i64 = 24 * 60 * 60 * 1000;
 /// How many rows one statement is about: well under both databases' limits of values.
 const AT_ONCE: usize = 500;
 
+/// What became of claiming an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It is the caller's.
+    Taken,
+    /// It was claimed before.
+    There {
+        /// The digest of the request that claimed it.
+        digest: String,
+        /// The answer to that request; `None` where none is remembered (yet): it is being worked on, or whoever worked on
+        /// it ended.
+        answer: Option<Vec<u8>>,
+    },
+}
+
 impl Store {
     /// The credential with this hash, and its organisation; whether it has expired, and whether its member may sign in,
     /// is for the caller to see.
@@ -91,32 +106,38 @@ impl Store {
         Ok(self.done(statement).await? > 0)
     }
 
-    /// Remembers the answer to an idempotent request, unless one is remembered: then that one is given (with the digest
-    /// of its request).
-    pub async fn remember(
-        &self,
-        key: &str,
-        digest: &str,
-        answer: &[u8],
-        at: i64,
-    ) -> Result<Option<(String, Vec<u8>)>, StoreError> {
+    /// Claims an idempotency key for a request, before anything is done for it: of many, in whichever process, one has
+    /// it. Else what is there.
+    pub async fn claim(&self, key: &str, digest: &str, at: i64) -> Result<Claim, StoreError> {
         // One that is too old but not purged yet counts as forgotten.
         let sql = "INSERT INTO idempotency (key, digest, answer, at) VALUES ($1, $2, $3, $4) \
                    ON CONFLICT (key) DO UPDATE SET digest = excluded.digest, answer = excluded.answer, \
                    at = excluded.at WHERE idempotency.at <= excluded.at - $5";
-        let statement = sqlx::query(sql).bind(key).bind(digest).bind(answer.to_vec()).bind(at).bind(REMEMBERED);
-        if self.done(statement).await? > 0 {
-            return Ok(None);
+        loop {
+            let statement = sqlx::query(sql).bind(key).bind(digest).bind(Vec::new()).bind(at).bind(REMEMBERED);
+            if self.done(statement).await? > 0 {
+                return Ok(Claim::Taken);
+            }
+            let statement = sqlx::query("SELECT digest, answer FROM idempotency WHERE key = $1").bind(key);
+            // Somebody may have given it back in between.
+            let Some(row) = self.found(statement).await? else { continue };
+            let mut values = Values::new(&row, "idempotency");
+            let (digest, answer): (String, Vec<u8>) = (values.next()?, values.next()?);
+            let answer = Some(answer).filter(|answer| !answer.is_empty());
+            return Ok(Claim::There { digest, answer });
         }
-        self.remembered(key).await
     }
 
-    /// The answer that is remembered for an idempotency key, with the digest of its request.
-    pub async fn remembered(&self, key: &str) -> Result<Option<(String, Vec<u8>)>, StoreError> {
-        let statement = sqlx::query("SELECT digest, answer FROM idempotency WHERE key = $1").bind(key);
-        let Some(row) = self.found(statement).await? else { return Ok(None) };
-        let mut values = Values::new(&row, "idempotency");
-        Ok(Some((values.next()?, values.next()?)))
+    /// Remembers the answer to the request that a key was claimed for.
+    pub async fn remember(&self, key: &str, digest: &str, answer: &[u8]) -> Result<(), StoreError> {
+        let sql = "UPDATE idempotency SET answer = $3 WHERE key = $1 AND digest = $2 AND length(answer) = 0";
+        self.done(sqlx::query(sql).bind(key).bind(digest).bind(answer.to_vec())).await.map(drop)
+    }
+
+    /// Gives a claimed key back: nothing was done for it.
+    pub async fn unclaim(&self, key: &str, digest: &str) -> Result<(), StoreError> {
+        let sql = "DELETE FROM idempotency WHERE key = $1 AND digest = $2 AND length(answer) = 0";
+        self.done(sqlx::query(sql).bind(key).bind(digest)).await.map(drop)
     }
 
     /// Forgets credentials that ended before `at`, answers that were remembered 24 hours before it, and credentials

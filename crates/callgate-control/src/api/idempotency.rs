@@ -1,8 +1,9 @@
 //! `Idempotency-Key`: a POST that is sent again does nothing again, and is answered as the first time.
 //!
-//! Only what succeeded is remembered: an error changed nothing, so the request can be tried again. An answer may hold a
-//! token that is shown once, so it is sealed. The work goes on when the client goes away in the middle, because that
-//! client is the one that will ask again.
+//! The key is claimed before the work and has its answer after it: two gateways never both do the work, and where one
+//! ends in between, nobody does it again without knowing. A refusal changed nothing, so that its key is free again; after
+//! an error of the gateway's own (5xx) something may be changed. An answer may hold a token that is shown once, so it is
+//! sealed. The work goes on when the client goes away in the middle, because that client is the one that will ask again.
 
 use super::ApiState;
 use super::authenticate::Signed;
@@ -17,6 +18,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use callgate_store::Claim;
 use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
@@ -84,20 +86,27 @@ async fn once(state: &ApiState, caller: &Caller, request: Request, next: Next) -
     let store = &state.control().inner.store;
     state.purge().await?;
     let place = Place { organisation: caller.organisation(), table: "idempotency", record: &key, field: "answer" };
-    if let Some((before, sealed)) = store.remembered(&key).await.map_err(Error::from)? {
-        if before != digest {
+    match store.claim(&key, &digest, state.control().now()).await.map_err(Error::from)? {
+        Claim::Taken => {}
+        Claim::There { digest: before, .. } if before != digest => {
             return Err(conflict("this `Idempotency-Key` was sent with another request", "choose a new key for it"));
         }
-        return replay(state, place, &sealed).ok_or_else(|| {
-            conflict(
-                "the answer to this `Idempotency-Key` can't be read any more",
-                "look what is there; then use a new key",
-            )
-        });
+        Claim::There { answer: None, .. } => return Err(unknown()),
+        Claim::There { answer: Some(sealed), .. } => {
+            return replay(state, place, &sealed).ok_or_else(|| {
+                conflict(
+                    "the answer to this `Idempotency-Key` can't be read any more",
+                    "look what is there; then use a new key",
+                )
+            });
+        }
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     let json = response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind == "application/json");
     if !response.status().is_success() || !json {
+        if !response.status().is_server_error() {
+            store.unclaim(&key, &digest).await.map_err(Error::from)?;
+        }
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
@@ -109,7 +118,10 @@ async fn once(state: &ApiState, caller: &Caller, request: Request, next: Next) -
     };
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(&remembered).unwrap_or_default());
     let sealed = state.control().inner.vault.seal(place, &plain)?;
-    store.remember(&key, &digest, &sealed.to_bytes(), state.control().now()).await.map_err(Error::from)?;
+    if let Err(error) = store.remember(&key, &digest, &sealed.to_bytes()).await {
+        // The work is done, and this answer is the only one: it may hold a token. The claim stays without an answer.
+        tracing::warn!("the answer to a request with an `Idempotency-Key` could not be remembered: {error}");
+    }
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
@@ -150,6 +162,14 @@ fn text(value: &HeaderValue) -> Option<String> {
 
 fn conflict(message: &str, remedy: &str) -> Problem {
     Error::new(Kind::Conflict, "CG3147", message, remedy).into()
+}
+
+/// It was begun, and nobody knows how it ended.
+fn unknown() -> Problem {
+    let message = "a request with this `Idempotency-Key` was begun, and whether it was carried out is not known: \
+                   another process works on it, or the gateway ended or failed in the middle";
+    let remedy = "look what is there; if the change is missing, send it with a new key";
+    Error::new(Kind::Conflict, "CG3149", message, remedy).into()
 }
 
 impl Turn {

@@ -2,7 +2,8 @@
 
 use crate::approvals::{question, told, yes};
 use crate::place::{Place, credential, definition, grant, member, policy, server, version, webhook};
-use callgate_store::{ApprovalState, CredentialKind, Grant, Policy, Server, Store, StoreError};
+use callgate_store::{
+    ApprovalState, Claim, CredentialKind, Grant, Policy, Server, Store, StoreError};
 
 /// What a backup holds.
 pub const TABLES: [&str; 13] = [
@@ -56,7 +57,8 @@ async fn furnished(place: &Place) -> Store {
     store.put_meta("keys", &[0, 159, 146, 150]).await.unwrap();
     store.put_meta("empty", &[]).await.unwrap();
     store.grants_used(&[("g_1_acme".to_owned(), 123)]).await.unwrap();
-    store.remember("key", "digest", b"not in a backup", 1).await.unwrap();
+    store.claim("key", "digest", 1).await.unwrap();
+    store.remember("key", "digest", b"not in a backup").await.unwrap();
     store
 }
 
@@ -86,7 +88,7 @@ pub async fn a_backup_is_the_same_in_both_databases(place: Place) {
         assert_eq!((found.record.policy.as_deref(), found.changed), (Some("p_1"), 1));
         assert_eq!(restored.last_used(&["g_1_acme".to_owned()]).await.unwrap(), [("g_1_acme".to_owned(), 123)]);
         assert_eq!(restored.meta("empty").await.unwrap(), Some(Vec::new()));
-        assert_eq!(restored.remembered("key").await.unwrap(), None);
+        assert_eq!(restored.claim("key", "digest", 1).await.unwrap(), Claim::Taken);
         assert_eq!(restored.begin("acme").await.unwrap().generation(), 3, "it goes on where it was");
     }
 }

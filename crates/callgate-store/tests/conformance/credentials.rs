@@ -1,7 +1,7 @@
 //! Credentials: found by their hash, whichever organisation they are for.
 
 use crate::place::{Place, credential, member};
-use callgate_store::{Credential, CredentialKind, Store};
+use callgate_store::{Claim, Credential, CredentialKind, Store};
 
 async fn with(place: &Place, credentials: &[Credential]) -> Store {
     let store = place.store().await;
@@ -78,17 +78,20 @@ pub async fn what_ended_is_purged(place: Place) {
     change.insert(&ends("c_4", None)).await.unwrap();
     change.remove::<Credential>("c_4", 1_500).await.unwrap();
     change.commit().await.unwrap();
-    store.remember("old", "digest", b"answer", 1_000).await.unwrap();
-    store.remember("new", "digest", b"answer", 1_600).await.unwrap();
+    for (key, at) in [("old", 1_000), ("new", 1_600)] {
+        assert_eq!(store.claim(key, "digest", at).await.unwrap(), Claim::Taken);
+    }
 
     let left = async |at: i64| {
         store.purge(at).await.unwrap();
         let found = store.reads("acme").changed_since::<Credential>(Some(0)).await.unwrap();
         let mut ids: Vec<String> = found.into_iter().map(|found| found.record.id).collect();
         ids.sort();
-        for answer in ["old", "new"] {
-            if store.remembered(answer).await.unwrap().is_some() {
-                ids.push(answer.to_owned());
+        for key in ["old", "new"] {
+            // Claiming and giving back leaves what is claimed as it is.
+            match store.claim(key, "asked", 1_600).await.unwrap() {
+                Claim::Taken => store.unclaim(key, "asked").await.unwrap(),
+                Claim::There { .. } => ids.push(key.to_owned()),
             }
         }
         ids

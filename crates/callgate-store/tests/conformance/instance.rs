@@ -1,6 +1,7 @@
 //! What belongs to no organisation's configuration.
 
 use crate::place::{Place, grant, server};
+use callgate_store::Claim;
 
 pub async fn values_of_the_instance_are_kept(place: Place) {
     let store = place.store().await;
@@ -38,29 +39,37 @@ pub async fn a_value_is_replaced_only_where_it_still_stands(place: Place) {
 
 pub async fn answers_are_remembered_once(place: Place) {
     const DAY: i64 = 24 * 60 * 60 * 1000;
-    let store = place.store().await;
-    assert_eq!(store.remembered("key").await.unwrap(), None);
-    assert_eq!(store.remember("key", "digest", b"answer", 1_000).await.unwrap(), None);
-    let first = Some(("digest".to_owned(), b"answer".to_vec()));
-    assert_eq!(store.remember("key", "another", b"other", 2_000).await.unwrap(), first);
-    assert_eq!(store.remembered("key").await.unwrap(), first);
+    let (store, elsewhere) = (place.store().await, place.open().await);
+    let there = |digest: &str, answer: Option<&[u8]>| Claim::There {
+        digest: digest.to_owned(),
+        answer: answer.map(<[u8]>::to_vec),
+    };
+    assert_eq!(store.claim("key", "digest", 1_000).await.unwrap(), Claim::Taken);
+    // What was begun and has no answer is known, also to a process that never saw the request.
+    assert_eq!(elsewhere.claim("key", "digest", 1_000).await.unwrap(), there("digest", None));
+    store.remember("key", "digest", b"answer").await.unwrap();
+    assert_eq!(elsewhere.claim("key", "another", 2_000).await.unwrap(), there("digest", Some(b"answer")));
+    store.remember("key", "digest", b"other").await.unwrap();
+    store.unclaim("key", "digest").await.unwrap();
+    assert_eq!(store.claim("key", "digest", 2_000).await.unwrap(), there("digest", Some(b"answer")), "it stays");
     // After a day it is forgotten, whether it was purged or not.
-    assert_eq!(store.remember("key", "another", b"other", DAY + 1_000).await.unwrap(), None);
-    assert_eq!(store.remembered("key").await.unwrap(), Some(("another".to_owned(), b"other".to_vec())));
+    assert_eq!(store.claim("key", "another", DAY + 1_000).await.unwrap(), Claim::Taken);
+    store.unclaim("key", "digest").await.unwrap();
+    assert_eq!(store.claim("key", "third", DAY + 1_000).await.unwrap(), there("another", None), "another's claim");
+    store.unclaim("key", "another").await.unwrap();
+    assert_eq!(store.claim("key", "third", DAY + 1_000).await.unwrap(), Claim::Taken, "given back");
 
     let tasks: Vec<_> = (0..20_u8)
         .map(|number| {
-            let store = store.clone();
-            tokio::spawn(async move { store.remember("raced", &number.to_string(), &[number], 5).await.unwrap() })
+            let store = if number % 2 == 0 { store.clone() } else { elsewhere.clone() };
+            tokio::spawn(async move { store.claim("raced", &number.to_string(), 5).await.unwrap() })
         })
         .collect();
-    let mut answers = Vec::new();
+    let mut taken = 0;
     for task in tasks {
-        answers.push(task.await.unwrap());
+        taken += usize::from(task.await.unwrap() == Claim::Taken);
     }
-    assert_eq!(answers.iter().filter(|answer| answer.is_none()).count(), 1);
-    let kept = store.remembered("raced").await.unwrap();
-    assert!(answers.iter().all(|answer| answer.is_none() || *answer == kept));
+    assert_eq!(taken, 1);
 }
 
 pub async fn the_last_use_of_grants_stays(place: Place) {

@@ -106,6 +106,23 @@ async fn a_post_that_is_sent_again_is_answered_as_the_first_time() {
 }
 
 #[tokio::test]
+async fn what_was_begun_and_never_answered_is_not_begun_again() {
+    let site = Site::new().await;
+    let ask = |key: &str| {
+        let ask = Ask::post("/api/v1/tokens").bearer(site.first.credential.reveal()).header("idempotency-key", key);
+        ask.json(&json!({ "label": key, "roles": { "organisation": "viewer" } }))
+    };
+    assert_eq!(outcome(&site.send(ask("key-00001")).await), "201");
+    // The change is there and the answer is an error, as where the gateway is killed between the two.
+    site.trial.journal.set_broken(true);
+    assert_eq!(outcome(&site.send(ask("key-00002")).await), "503 CG3115");
+    site.trial.journal.set_broken(false);
+    assert_eq!(outcome(&site.send(ask("key-00002")).await), "409 CG3149");
+    let tokens = site.root(Method::GET, "/api/v1/tokens", None).await.json();
+    assert_eq!(tokens["items"].as_array().unwrap().len(), 3, "{tokens}");
+}
+
+#[tokio::test]
 async fn with_a_key_a_body_may_be_as_long_as_without() {
     let site = Site::new().await;
     let long = "x".repeat(2 * body::MAX_BODY);
