@@ -149,7 +149,8 @@ pub trait Approvals: Send + Sync + 'static {
     /// wins; `false` where there was one already.
     fn answer_by_client<'a>(&'a self, id: &'a ApprovalId, yes: bool) -> Later<'a, Result<bool, ApprovalError>>;
 
-    /// The caller went away or cancelled, and nobody else waits for the answer. Nobody waits for this.
+    /// The caller went away or cancelled, and nobody else waits for the answer here. Where others asked the same, in
+    /// whichever process, the question stands on. Nobody waits for this.
     fn withdraw(&self, id: &ApprovalId);
 }
 

@@ -129,6 +129,9 @@ impl Store {
             }
             let there = live(connection, (organisation, &row.binding, ""), now).await?;
             if !there.is_empty() {
+                let again = "UPDATE approvals SET asks = asks + 1 \
+                             WHERE organisation = $1 AND binding = $2 AND state = 'pending'";
+                sqlx::query(again).bind(organisation).bind(&row.binding).execute(&mut *connection).await?;
                 return Ok(Asking::There(there));
             }
             let over = "SELECT count(*) FROM approvals WHERE organisation = $1 AND binding = $2 AND state = 'pending'";
@@ -171,11 +174,12 @@ impl Store {
         Ok(self.changed(sqlx::query(sql).bind(id).bind(decision).bind(now)).await? > 0)
     }
 
-    /// Ends a question that nobody has answered, and erases its arguments.
+    /// Ends a question that nobody has answered, and erases its arguments. `false` where several calls asked it: the
+    /// others may wait for it, also elsewhere, so that it stands until it is over.
     pub async fn withdraw_approval(&self, id: &str, now: i64) -> Result<bool, StoreError> {
         let sql = format!(
             "UPDATE approvals SET state = 'withdrawn', answered_at = $2, digests = '{{}}', {WIPED} \
-             WHERE id = $1 AND state = 'pending'"
+             WHERE id = $1 AND state = 'pending' AND asks = 1"
         );
         Ok(self.changed(sqlx::query(AssertSqlSafe(sql)).bind(id).bind(now)).await? > 0)
     }

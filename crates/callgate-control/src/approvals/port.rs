@@ -140,7 +140,7 @@ impl Control {
         Ok(live.iter().any(|one| one.row.id == *id.0 && is_yes(one) && keys.are_covered_by(&one.row)))
     }
 
-    async fn withdraw(&self, id: &str) -> Result<(), Error> {
+    pub(super) async fn withdraw(&self, id: &str) -> Result<(), Error> {
         let Some((organisation, _)) = self.inner.store.approval(id).await? else { return Ok(()) };
         if self.inner.store.withdraw_approval(id, self.now()).await? {
             self.tell_others(&organisation).await;

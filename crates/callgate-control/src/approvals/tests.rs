@@ -265,6 +265,25 @@ async fn who_waits_is_told_whatever_ends_the_question() {
 }
 
 #[tokio::test]
+async fn who_goes_away_ends_nobody_elses_wait() {
+    let trial = trial().await;
+    let control = &trial.control;
+    let asking = Asking::default();
+    // Two gateways hold the same call.
+    let (one, other) = (control.approvals(), control.approvals());
+    let id = ApprovalId(asking.ask(control).await.as_str().into());
+    assert_eq!(asking.ask(control).await, &*id.0);
+    let mut waits = other.answered(&id);
+    assert!(is_pending(&mut waits).await);
+    one.withdraw(&id);
+    // It is done in the background: this comes after it.
+    control.withdraw(&id.0).await.unwrap();
+    assert!(is_pending(&mut waits).await);
+    control.answer_approval(&ada(), &id.0, yes()).await.unwrap();
+    assert_eq!(waits.await, Ok(Answer::Approved));
+}
+
+#[tokio::test]
 async fn a_thousand_who_wait_cost_no_task() {
     let trial = trial().await;
     let control = &trial.control;

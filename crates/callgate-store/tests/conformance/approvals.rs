@@ -122,6 +122,19 @@ pub async fn a_question_comes_back_as_it_was_and_is_asked_once(place: Place) {
     assert!(store.approval("a_none").await.unwrap().is_none());
 }
 
+pub async fn a_question_that_several_asked_outlives_the_one_who_goes_away(place: Place) {
+    let (store, elsewhere) = (place.store().await, place.open().await);
+    for id in ["a_1", "a_2"] {
+        asked(&store, &question(id, "g_1")).await;
+    }
+    let again = ApprovalRow { id: "a_3".to_owned(), ..question("a_1", "g_1") };
+    assert!(matches!(elsewhere.ask(&again, &told("acme"), 20).await.unwrap(), Asking::There(_)));
+    assert!(!store.withdraw_approval("a_1", 300).await.unwrap(), "somebody waits for it elsewhere");
+    assert!(store.withdraw_approval("a_2", 300).await.unwrap(), "nobody else asked it");
+    assert_eq!(get(&store, "a_1").await.state, ApprovalState::Pending);
+    assert!(answered(&elsewhere, &yes("a_1", 1_000)).await);
+}
+
 pub async fn questions_of_a_grant_are_counted_however_many_ask_at_once(place: Place) {
     let (store, elsewhere) = (place.store().await, place.open().await);
     let tasks: Vec<_> = (0..12)

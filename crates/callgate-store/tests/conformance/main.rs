@@ -71,6 +71,7 @@ on_both! {
         what_ended_is_purged;
     approvals:
         a_question_comes_back_as_it_was_and_is_asked_once
+        a_question_that_several_asked_outlives_the_one_who_goes_away
         questions_of_a_grant_are_counted_however_many_ask_at_once
         the_first_of_many_answers_counts
         a_yes_counts_once_the_journal_has_it_and_once
