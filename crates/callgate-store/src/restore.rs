@@ -14,6 +14,9 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 /// The longest line that is read, in bytes: far above the largest policy.
 const LINE: u64 = 64 * 1024 * 1024;
 
+/// The schema that first had questions to people.
+const APPROVALS: i64 = 4;
+
 /// A backup that is being read.
 struct Lines<'r, R> {
     reader: &'r mut R,
@@ -43,17 +46,7 @@ impl Store {
         store.migrate(head.schema).await?;
         store.fill(head.schema, &mut lines, progress).await?;
         store.migrate(KNOWN).await?;
-        store.end_answers().await?;
         Ok(store)
-    }
-
-    /// A yes of before may have been used since: nobody can tell, so nobody may use it. Who asks again is asked about.
-    async fn end_answers(&self) -> Result<(), StoreError> {
-        self.written(async |write| {
-            let sql = "UPDATE approvals SET state = 'expired', digests = '{}' WHERE state = 'approved'";
-            Ok(sqlx::query(sql).execute(&mut *write.transaction).await.map(drop)?)
-        })
-        .await
     }
 
     async fn fill<R: AsyncBufRead + Unpin + Send>(
@@ -84,6 +77,9 @@ impl Store {
             if u64::is_multiple_of(rows, STEP) {
                 progress(rows);
             }
+        }
+        if schema >= APPROVALS {
+            end_answers(&mut write.transaction).await?;
         }
         write.commit().await?;
         progress(rows);
@@ -157,6 +153,13 @@ impl<R: AsyncBufRead + Unpin + Send> Lines<'_, R> {
 
 fn backup(why: impl Into<String>) -> StoreError {
     StoreError::Backup { why: why.into() }
+}
+
+/// A yes of before may have been used since: nobody can tell, so nobody may use it. Who asks again is asked about. In the
+/// transaction that restores it, so that there is no moment in which it is good.
+async fn end_answers(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    let sql = "UPDATE approvals SET state = 'expired', digests = '{}' WHERE state = 'approved'";
+    Ok(sqlx::query(sql).execute(connection).await.map(drop)?)
 }
 
 /// Whether the tables that a schema has are empty.
