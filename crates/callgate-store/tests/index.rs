@@ -222,6 +222,39 @@ async fn a_batch_is_written_once_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_generation_that_is_used_again_hides_no_change() {
+    for (store, _dir) in stores().await {
+        let change = |seq: i64, position: i64, object: &str| ChangeRow {
+            seq,
+            organisation: "acme".to_owned(),
+            ts: seq,
+            generation: 7,
+            position,
+            who: "member:ada".to_owned(),
+            what: "server add".to_owned(),
+            object: object.to_owned(),
+            before: "null".to_owned(),
+            after: "{}".to_owned(),
+        };
+        let batch = |changes| Batch { changes, ..Batch::default() };
+        let start = store.watermark(CHAIN).await.unwrap();
+        let first = vec![change(1, 0, "server/a"), change(2, 1, "server/b")];
+        store.index(&start, &mark(2), batch(first)).await.unwrap();
+        // After a restore: other steps at the same places, one of the old ones once more, and a new one.
+        let again = vec![
+            change(3, 0, "server/c"),
+            change(4, 1, "server/b"),
+            change(5, 1, "server/d"),
+            change(6, 2, "server/e"),
+        ];
+        store.index(&mark(2), &mark(6), batch(again)).await.unwrap();
+        let found = store.reads("acme").changes(&Search::default()).await.unwrap().rows;
+        let objects: Vec<_> = found.iter().map(|row| row.object.as_str()).collect();
+        assert_eq!(objects, ["server/e", "server/d", "server/c", "server/b", "server/a"]);
+    }
+}
+
+#[tokio::test]
 async fn rows_follow_retention_and_a_chain_can_be_thrown_away() {
     for (store, _dir) in stores().await {
         filled(&store, 100).await;

@@ -95,9 +95,9 @@ impl Sql {
         })
     }
 
-    pub(super) async fn execute(self, connection: &mut AnyConnection) -> Result<(), StoreError> {
-        self.query(connection).execute(connection).await?;
-        Ok(())
+    /// Runs it; how many rows it wrote.
+    pub(super) async fn execute(self, connection: &mut AnyConnection) -> Result<u64, StoreError> {
+        Ok(self.query(connection).execute(connection).await?.rows_affected())
     }
 
     pub(super) async fn all(self, connection: &mut AnyConnection) -> Result<Vec<AnyRow>, StoreError> {

@@ -251,9 +251,30 @@ async fn insert_changes(write: &mut Write, number: i64, rows: &[ChangeRow]) -> R
         };
         let mut sql = insert("changes", ChangeRow::COLUMNS, some.iter().map(values));
         sql.push(" ON CONFLICT (organisation, generation, position) DO NOTHING");
-        sql.execute(&mut write.transaction).await?;
+        let written = sql.execute(&mut write.transaction).await?;
+        if usize::try_from(written).is_ok_and(|written| written == some.len()) {
+            continue;
+        }
+        for row in some {
+            if !is_there(write, row).await? {
+                let aside = ChangeRow { position: row.seq.saturating_neg(), ..row.clone() };
+                let mut sql = insert("changes", ChangeRow::COLUMNS, std::iter::once(values(&aside)));
+                sql.push(" ON CONFLICT (organisation, generation, position) DO NOTHING");
+                sql.execute(&mut write.transaction).await?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Whether this very step is in the index: written a moment ago, or in the journal twice. Another one can have its place:
+/// a database that was restored counts on from the generation of its backup, and journals have what came after that.
+async fn is_there(write: &mut Write, row: &ChangeRow) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM changes WHERE organisation = $1 AND generation = $2 AND position = $3 AND who = $4 \
+               AND what = $5 AND object = $6 AND before = $7 AND after = $8";
+    let statement = sqlx::query(sql).bind(&row.organisation).bind(row.generation).bind(row.position);
+    let statement = statement.bind(&row.who).bind(&row.what).bind(&row.object).bind(&row.before).bind(&row.after);
+    Ok(statement.fetch_optional(&mut *write.transaction).await?.is_some())
 }
 
 async fn insert_refusals(write: &mut Write, number: i64, rows: &[RefusalRow]) -> Result<(), StoreError> {
