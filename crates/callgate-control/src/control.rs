@@ -83,8 +83,8 @@ pub(crate) struct Inner {
     pub(crate) asking: Semaphore,
     /// A place for each export of the journal.
     pub(crate) exporting: Arc<Semaphore>,
-    /// Held by the one who pins what servers list.
-    pub(crate) seeing: Mutex<Seeing>,
+    /// What is pinned of what servers list goes through here, one list of a server at a time.
+    pub(crate) seeing: Seeing,
     /// Where those wait who asked a person.
     pub(crate) desk: Arc<Desk>,
     /// Where the store's connections live.
@@ -124,7 +124,7 @@ impl Control {
             rotating: Mutex::default(),
             asking: Semaphore::new(ASKED_AT_ONCE),
             exporting: Arc::new(Semaphore::new(export::AT_ONCE)),
-            seeing: Mutex::default(),
+            seeing: Seeing::default(),
             desk: Arc::new(Desk::new()),
             runtime: Handle::current(),
             url: RwLock::new(UNANNOUNCED.to_owned()),

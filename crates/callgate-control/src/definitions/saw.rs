@@ -10,7 +10,7 @@ use crate::settings::{Pinning, Settings};
 use callgate_store::{Candidate, Definition, DefinitionState, Event, Page, Role, Roles, Server};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most tools that are pinned of one server.
 const MAX_TOOLS: usize = 10_000;
@@ -39,14 +39,20 @@ pub struct Listed {
     pub fingerprint: String,
 }
 
-/// How often the tools of each server changed lately, by the servers' identities.
+/// What is seen of each server, by the servers' identities: one list of a server is taken in at a time, and a server never
+/// waits for another one.
 #[derive(Debug, Default)]
-pub(crate) struct Seeing(HashMap<Arc<str>, Often>);
+pub(crate) struct Seeing(Mutex<HashMap<Arc<str>, Arc<Turn>>>);
 
-#[derive(Debug)]
-struct Often {
+/// Held by the one who takes in what a server listed.
+pub(super) type Turn = tokio::sync::Mutex<Often>;
+
+/// How often the tools of a server changed lately.
+#[derive(Debug, Default)]
+pub(super) struct Often {
     left: u32,
-    since: i64,
+    /// `None` before the first time.
+    since: Option<i64>,
 }
 
 /// What became of the tools of one list.
@@ -72,7 +78,8 @@ impl Control {
     /// changed ones are set aside until a person has looked at them, or the server lists again what is pinned. When this
     /// returns, that is kept, recorded and published. CG3200 where it can't be kept, CG3115.
     pub async fn saw_tools(&self, organisation: &str, server: &Arc<str>, tools: Vec<Listed>) -> Result<(), Error> {
-        let mut seeing = self.inner.seeing.lock().await;
+        let turn = self.inner.seeing.of(server);
+        let mut often = turn.lock().await;
         let known = self.known(server);
         let news: Vec<(News, Listed)> =
             tools.into_iter().filter_map(|listed| Some((news(&known, &listed)?, listed))).collect();
@@ -80,12 +87,14 @@ impl Control {
             return Ok(());
         }
         // Set aside they are either way; a server that changes them all the time must not fill the journal.
-        if news.iter().all(|(news, _)| *news == News::Again) && !seeing.may(server, self.now()) {
+        if news.iter().all(|(news, _)| *news == News::Again) && !often.may(self.now()) {
             return Ok(());
         }
         let news: Vec<Listed> = news.into_iter().map(|(_, listed)| listed).collect();
         check(&known, &news)?;
         self.write_down(organisation, server, news).await?;
+        // The catalogue is nothing that the next list depends on.
+        drop(often);
         self.note_pinned(organisation, server).await;
         Ok(())
     }
@@ -205,17 +214,27 @@ impl Became {
 }
 
 impl Seeing {
-    /// Whether this server's tools may change once more while they are set aside.
-    fn may(&mut self, server: &Arc<str>, now: i64) -> bool {
+    /// The turns of a server.
+    pub(super) fn of(&self, server: &Arc<str>) -> Arc<Turn> {
+        let mut servers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(servers.entry(Arc::clone(server)).or_default())
+    }
+}
+
+impl Often {
+    /// Whether the server's tools may change once more while they are set aside.
+    fn may(&mut self, now: i64) -> bool {
         let (most, pause) = OFTEN;
-        let often = self.0.entry(Arc::clone(server)).or_insert(Often { left: most, since: now });
-        let more = u32::try_from(now.saturating_sub(often.since) / pause).unwrap_or(u32::MAX);
+        let more = match self.since {
+            Some(since) => u32::try_from(now.saturating_sub(since) / pause).unwrap_or(u32::MAX),
+            None => most,
+        };
         if more > 0 {
-            often.left = often.left.saturating_add(more).min(most);
-            often.since = now;
+            self.left = self.left.saturating_add(more).min(most);
+            self.since = Some(now);
         }
-        let may = often.left > 0;
-        often.left = often.left.saturating_sub(1);
+        let may = self.left > 0;
+        self.left = self.left.saturating_sub(1);
         may
     }
 }

@@ -5,6 +5,7 @@ use crate::trial::{Trial, member};
 use crate::{Configuration, Control, Error, Kind, Target};
 use callgate_policy::{Category, Label};
 use callgate_store::Role;
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -209,4 +210,23 @@ async fn two_gateways_on_one_database_agree() {
     let found = published(&trial.control, &kernel);
     assert_eq!(found, published(&other, &kernel));
     assert!(found[0].1 && found[0].2 != found[0].3, "{found:?}");
+}
+
+#[tokio::test]
+async fn no_server_waits_for_what_another_one_lists() {
+    let trial = Trial::new().await;
+    let control = &trial.control;
+    let slow = server(control, "slow", Pinning::FirstSight).await;
+    let quick = server(control, "quick", Pinning::FirstSight).await;
+    // As while a list of `slow` is being written down.
+    let turn = control.inner.seeing.of(&slow);
+    let held = turn.lock().await;
+    let mut waits = Box::pin(saw(control, &slow, &[("exec", "Runs.")]));
+    assert!((&mut waits).now_or_never().is_none());
+    saw(control, &quick, &[("exec", "Runs.")]).await.unwrap();
+    assert_eq!(published(control, &quick).len(), 1);
+    assert!((&mut waits).now_or_never().is_none() && published(control, &slow).is_empty());
+    drop(held);
+    waits.await.unwrap();
+    assert_eq!(published(control, &slow).len(), 1);
 }
