@@ -237,11 +237,15 @@ impl Store {
         rows.iter().map(|row| Values::new(row, ApprovalRow::TABLE).next()).collect()
     }
 
-    /// Marks what nobody used in time, and forgets what ended before `old`.
-    pub async fn tidy_approvals(&self, now: i64, old: i64) -> Result<(), StoreError> {
+    /// Marks the yeses that nobody used in time.
+    pub async fn lapse_approvals(&self, now: i64) -> Result<(), StoreError> {
         let lapsed =
             "UPDATE approvals SET state = 'expired', digests = '{}' WHERE state = 'approved' AND expires <= $1";
-        self.changed(sqlx::query(lapsed).bind(now)).await?;
+        self.changed(sqlx::query(lapsed).bind(now)).await.map(drop)
+    }
+
+    /// Forgets what ended before `old`.
+    pub async fn forget_approvals(&self, old: i64) -> Result<(), StoreError> {
         let ended = "DELETE FROM approvals WHERE state NOT IN ('pending', 'approved') AND expires < $1";
         self.changed(sqlx::query(ended).bind(old)).await.map(drop)
     }

@@ -60,8 +60,11 @@ impl Control {
                 self.end_questions(&organisation).await?;
             }
         }
-        if is_over || now >= tidied.saturating_add(TIDY) {
-            store.tidy_approvals(now, now.saturating_sub(KEPT)).await?;
+        if is_over {
+            store.lapse_approvals(now).await?;
+        }
+        if now >= tidied.saturating_add(TIDY) {
+            store.forget_approvals(now.saturating_sub(KEPT)).await?;
             *tidied = now;
         }
         self.tell_waiters(all).await?;

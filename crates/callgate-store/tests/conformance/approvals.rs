@@ -266,9 +266,11 @@ pub async fn what_is_over_is_good_for_nothing(place: Place) {
     let row = get(&store, "a_4").await;
     assert!(row.state == ApprovalState::Withdrawn && row.sealed.is_empty());
     // A yes that nobody used, and what is old.
-    store.tidy_approvals(1_999, 1_000).await.unwrap();
+    store.lapse_approvals(1_999).await.unwrap();
+    store.forget_approvals(1_000).await.unwrap();
     assert_eq!(get(&store, "a_2").await.state, ApprovalState::Approved);
-    store.tidy_approvals(2_000, 1_001).await.unwrap();
+    store.lapse_approvals(2_000).await.unwrap();
+    store.forget_approvals(1_001).await.unwrap();
     assert_eq!(get(&store, "a_2").await.state, ApprovalState::Expired);
     assert!(store.approval("a_1").await.unwrap().is_none());
     assert!(store.approval("a_4").await.unwrap().is_some());
