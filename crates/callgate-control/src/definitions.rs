@@ -12,4 +12,5 @@ pub use edit::{Approval, Approvals, Approved, DefinitionPatch};
 pub use rows::{DefinitionDetail, DefinitionRow, State};
 pub use saw::Listed;
 
+pub(crate) use edit::no_word;
 pub(crate) use saw::Seeing;

@@ -55,7 +55,8 @@ pub(super) fn identity(name: &str) -> String {
     }
     let hash = blake3::hash(name.as_bytes()).to_hex();
     let slug = slug.trim_end_matches('-');
-    format!("{slug}{}{}", if slug.is_empty() { "" } else { "-" }, hash.get(..10).unwrap_or_default())
+    // So many digits that nobody finds a second name with the same ones: a registry's pages must not be another's.
+    format!("{slug}{}{}", if slug.is_empty() { "" } else { "-" }, hash.get(..32).unwrap_or_default())
 }
 
 /// A digest of these texts, in this order.

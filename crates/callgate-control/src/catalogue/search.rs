@@ -5,8 +5,10 @@ use super::shown::{
 };
 use crate::caller::{Caller, Cleared, Permission, Scope};
 use crate::control::Control;
+use crate::definitions::no_word;
 use crate::error::{Error, Kind};
 use crate::listing::{Listed, Part};
+use callgate_policy::{Category, Label};
 use callgate_store::{CatalogueSearch, CatalogueServer, Facet};
 
 /// What is searched for. Everything has to be true; of several values of one filter (joined by commas), one.
@@ -41,6 +43,9 @@ pub struct ChangeTerms {
     pub since: i64,
 }
 
+/// What risks are called.
+const RISKS: [&str; 4] = ["low", "medium", "high", "critical"];
+
 /// Makes what a word is searched as.
 type Faceted = fn(String) -> Facet;
 
@@ -53,7 +58,7 @@ impl Control {
         part: &Part,
     ) -> Result<Listed<CatalogueServerRow>, Error> {
         let cleared = caller.clear(Permission::ReadServers, Scope::Visible)?;
-        let search = terms.search(part, Vec::new());
+        let search = terms.search(part, Vec::new())?;
         let found = self.reads(&cleared).catalogue_servers(&search).await?;
         let seen = found.rows.into_iter().filter(|server| sees(&cleared, server));
         Ok(Listed { items: seen.map(CatalogueServerRow::from).collect(), next: found.next })
@@ -71,7 +76,7 @@ impl Control {
         if let Some(server) = &terms.server {
             filters.push(vec![Facet::Server(self.entry(&cleared, server).await?.number)]);
         }
-        let search = terms.search(part, filters);
+        let search = terms.search(part, filters)?;
         let found = self.reads(&cleared).catalogue_tools(&search).await?;
         let seen = found.rows.into_iter().filter(|(server, _)| sees(&cleared, server));
         let items = seen.map(|(server, tool)| CatalogueToolRow::of(&server, &tool)).collect();
@@ -150,7 +155,12 @@ fn sees(cleared: &Cleared<'_>, server: &CatalogueServer) -> bool {
 }
 
 impl CatalogueTerms {
-    fn search(&self, part: &Part, mut filters: Vec<Vec<Facet>>) -> CatalogueSearch {
+    /// As the store searches. CG3203 for a category, risk or label that there is not: nothing would be found, which is
+    /// no answer to a question that was written wrongly.
+    fn search(&self, part: &Part, mut filters: Vec<Vec<Facet>>) -> Result<CatalogueSearch, Error> {
+        check("category", self.category.as_deref(), &Category::ALL.map(|(_, word)| word))?;
+        check("risk", self.risk.as_deref(), &RISKS)?;
+        check("label", self.label.as_deref(), &Label::ALL.map(|(_, word)| word))?;
         let kinds: [(&Option<String>, Faceted); 6] = [
             (&self.category, Facet::Category),
             (&self.risk, Facet::Risk),
@@ -160,14 +170,22 @@ impl CatalogueTerms {
             (&self.finding, Facet::Finding),
         ];
         for (values, facet) in kinds {
-            let values = values.iter().flat_map(|values| values.split(',')).map(str::trim);
-            let any: Vec<Facet> =
-                values.filter(|value| !value.is_empty()).map(|value| facet(value.to_owned())).collect();
+            let any: Vec<Facet> = single(values.as_deref()).map(|value| facet(value.to_owned())).collect();
             if !any.is_empty() {
                 filters.push(any);
             }
         }
         let words = self.words.clone();
-        CatalogueSearch { words, filters, own: self.own, after: part.after.clone(), limit: part.limit }
+        Ok(CatalogueSearch { words, filters, own: self.own, after: part.after.clone(), limit: part.limit })
     }
+}
+
+/// The values of a filter.
+fn single(values: Option<&str>) -> impl Iterator<Item = &str> {
+    values.into_iter().flat_map(|values| values.split(',')).map(str::trim).filter(|value| !value.is_empty())
+}
+
+fn check(what: &str, values: Option<&str>, words: &[&str]) -> Result<(), Error> {
+    let unknown = single(values).find(|value| !words.iter().any(|word| word.eq_ignore_ascii_case(value)));
+    unknown.map_or(Ok(()), |unknown| Err(no_word(what, unknown, words)))
 }

@@ -181,3 +181,28 @@ async fn tokens_of_grants_open_the_catalogue_while_they_live() {
     let token = trial.token("default", roles, false).await;
     assert!(visitor(&token).await.is_some());
 }
+
+#[tokio::test]
+async fn words_that_there_are_not_are_refused_and_long_ones_find_nothing() {
+    let trial = Trial::new().await;
+    put(&trial, public("a"), &entry("a/files", &json!([tool("read_file", "Reads a file.")]))).await;
+    let some = |text: &str| Some(text.to_owned());
+    for terms in [
+        CatalogueTerms { category: some("nonsense"), ..CatalogueTerms::default() },
+        CatalogueTerms { category: some("read,nonsense"), ..CatalogueTerms::default() },
+        CatalogueTerms { risk: some("huge"), ..CatalogueTerms::default() },
+        CatalogueTerms { label: some("sends"), ..CatalogueTerms::default() },
+    ] {
+        assert_eq!(trial.control.search_tools(&root(), &terms, &part(5)).await.err().unwrap().code, "CG3203");
+        assert_eq!(trial.control.search_servers(&root(), &terms, &part(5)).await.err().unwrap().code, "CG3203");
+    }
+    let all = CatalogueTerms { category: some("Read, write"), risk: some("low,medium"), ..CatalogueTerms::default() };
+    assert_eq!(tools(&trial, &root(), &all).await, ["read_file"]);
+}
+
+#[test]
+fn no_two_names_share_an_identity_that_somebody_could_look_for() {
+    let identity = super::prepare::identity("io.github.user/Weather");
+    let (slug, digits) = identity.rsplit_once('-').unwrap();
+    assert_eq!((slug, digits.len()), ("io-github-user-weather", 32));
+}

@@ -215,7 +215,8 @@ fn check(patch: &DefinitionPatch) -> Result<(), Error> {
     }
 }
 
-fn no_word(what: &str, word: &str, words: &[&str]) -> Error {
+/// The refusal of a word that there is not. CG3203.
+pub(crate) fn no_word(what: &str, word: &str, words: &[&str]) -> Error {
     let word: String = word.chars().take(80).collect();
     let remedy = format!("write one of `{}`", words.join("`, `"));
     Error::new(Kind::Invalid, "CG3203", format!("`{word}` is no {what}"), remedy)

@@ -2,7 +2,7 @@
 
 use super::entry::{CatalogueServer, CatalogueTool};
 use super::rows::{self, Cell};
-use super::words::{self, Tier, Wanted};
+use super::words::{self, LONGEST, Tier, Wanted};
 use crate::connect::Backend;
 use crate::error::StoreError;
 use crate::reads::Reads;
@@ -73,7 +73,7 @@ impl Facet {
             Self::Finding(value) => ("f", value.as_str()),
             Self::Server(number) => return format!("=s{number}"),
         };
-        let value: String = value.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+        let value: String = value.to_lowercase().chars().filter(|c| c.is_alphanumeric()).take(LONGEST).collect();
         format!("={kind}{value}")
     }
 }

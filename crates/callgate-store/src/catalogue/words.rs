@@ -5,7 +5,7 @@ use crate::connect::Backend;
 use std::collections::BTreeSet;
 
 /// The longest word that is kept, in characters.
-const LONGEST: usize = 40;
+pub(super) const LONGEST: usize = 40;
 
 /// So many different words of one entry are kept.
 const MOST: usize = 400;

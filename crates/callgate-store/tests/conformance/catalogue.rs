@@ -99,6 +99,8 @@ pub async fn filters_and_parts_go_together(place: Place) {
         ("", vec![vec![category("write"), category("read")], vec![label("egress")]], "send_mail"),
         ("file", vec![vec![label("reads_private")]], "read_file read_text_file"),
         ("file", vec![vec![label("reads_untrusted")]], ""),
+        // PostgreSQL takes no word of more than 2 KiB.
+        ("", vec![vec![label(&"x".repeat(5_000))]], ""),
     ] {
         let wanted = CatalogueSearch { filters, ..search(words) };
         assert_eq!(names(&store, "acme", &wanted).await.0.join(" "), expected, "{words}");
