@@ -65,8 +65,6 @@ impl Control {
             let remedy = "look at its address, its credentials, and whether it runs";
             Error::new(Kind::Unavailable, "CG3116", message, remedy)
         })?;
-        let organisation = cleared.caller().organisation();
-        self.note_tools(organisation, &stored.record.id, &stored.record.name, tools.get()).await;
         Ok(Tools { tools })
     }
 
