@@ -3,7 +3,7 @@
 use crate::target::Target;
 use callgate_policy::{Category, Label, Policy};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Everything that is configured at one moment, over all organisations.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,22 @@ pub struct Configuration {
     pub grants: Vec<Arc<PublishedGrant>>,
     /// What the tools of the servers are pinned as, by the servers' identities.
     pub definitions: HashMap<Arc<str>, Arc<PublishedDefinitions>>,
+    /// The places of grants by the hashes of their tokens, those before included: made when one is first looked for.
+    pub(crate) by_token: OnceLock<HashMap<[u8; 32], usize>>,
+}
+
+impl Configuration {
+    /// The live grant whose token has this hash, at this time (milliseconds since the Unix epoch).
+    pub(crate) fn grant_of(&self, token: &[u8; 32], now: i64) -> Option<&Arc<PublishedGrant>> {
+        let places = self.by_token.get_or_init(|| {
+            let grants = || self.grants.iter().enumerate();
+            let before = grants().filter_map(|(place, grant)| Some((grant.previous?.0, place)));
+            before.chain(grants().map(|(place, grant)| (grant.token, place))).collect()
+        });
+        let grant = self.grants.get(*places.get(token)?)?;
+        let works = grant.token == *token || grant.previous.is_some_and(|(hash, until)| until > now && hash == *token);
+        Some(grant).filter(|grant| works && grant.expires.is_none_or(|end| end > now))
+    }
 }
 
 /// What the tools of one server are pinned as.

@@ -14,7 +14,7 @@ use organisation::{Published, Records};
 use policies::Policies;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 /// What was published, and what it was made from.
@@ -138,6 +138,7 @@ impl Publisher {
             servers: organisations.clone().flat_map(Published::servers).cloned().collect(),
             grants: organisations.clone().flat_map(Published::grants).cloned().collect(),
             definitions: organisations.flat_map(Published::definitions).collect(),
+            by_token: OnceLock::new(),
         };
         inner.published.send_replace(Arc::new(configuration));
         self.unpublished = false;

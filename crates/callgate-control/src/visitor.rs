@@ -16,15 +16,39 @@ impl Control {
         let digest = self.inner.tokens.digest(token.reveal());
         let now = self.now();
         let configuration = std::sync::Arc::clone(&self.inner.published.borrow());
-        let is_its = |hash: &[u8; 32]| blake3::Hash::from_bytes(*hash) == blake3::Hash::from_bytes(digest);
-        let found = configuration.grants.iter().find(|grant| {
-            is_its(&grant.token) || grant.previous.as_ref().is_some_and(|(hash, until)| *until > now && is_its(hash))
-        });
-        let live = found.filter(|grant| grant.expires.is_none_or(|end| end > now));
-        Ok(live.map(|grant| {
+        Ok(configuration.grant_of(&digest, now).map(|grant| {
             let who = Who::Token { id: grant.id.clone(), label: grant.label.clone() };
             let servers = [(grant.server.to_string(), Role::Viewer)].into();
             Caller::new(&grant.organisation, who, Roles { organisation: None, servers }, false)
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Precondition;
+    use crate::grants::Wish;
+    use crate::secret::Secret;
+    use crate::trial::{Trial, later, root, server};
+
+    #[tokio::test]
+    async fn a_grant_is_found_by_the_tokens_that_work() {
+        let trial = Trial::new().await;
+        let control = &trial.control;
+        let mut change = control.inner.store.begin("default").await.unwrap();
+        change.insert(&server("kernel")).await.unwrap();
+        change.commit().await.unwrap();
+        control.publish().await.unwrap();
+        let opens = async |token: &Secret| control.visitor(token).await.unwrap().is_some();
+        let (server, label) = ("kernel".to_owned(), "laptop".to_owned());
+        let wish = Wish { server, label, policy: None, expires: None, tags: Default::default() };
+        let first = control.mint_grant(&root(), wish).await.unwrap();
+        assert!(opens(&first.token).await && !opens(&Secret::new("cg_unknown".to_owned())).await);
+        let second = control.rotate_grant(&root(), "laptop", 60, Precondition::Present).await.unwrap();
+        assert!(opens(&first.token).await && opens(&second.token).await);
+        later(60_000);
+        assert!(!opens(&first.token).await && opens(&second.token).await);
+        control.revoke_grant(&root(), "laptop", Precondition::Present).await.unwrap();
+        assert!(!opens(&second.token).await);
     }
 }
