@@ -295,11 +295,6 @@ impl Policy {
     pub fn has_tool_result_rules(&self) -> bool {
         self.entries().any(|entry| entry.results.is_some())
     }
-
-    /// Which tools `tools/list` shows, hidden ones aside.
-    pub fn list_mode(&self) -> ListMode {
-        self.list
-    }
 }
 
 impl Category {

@@ -2,7 +2,7 @@
 
 use super::ApiState;
 use super::answer::Answer;
-use super::body::Json;
+use super::body::Maybe;
 use super::page::{List, PageQuery, Paging, Query};
 use super::problem::Problem;
 use crate::approvals::{ApprovalView, Remember, Verdict, Watch};
@@ -177,9 +177,8 @@ async fn approve(
     State(state): State<ApiState>,
     caller: Caller,
     Path(approval): Path<String>,
-    body: Option<Json<Option<Yes>>>,
+    Maybe(Yes { remember, reason }): Maybe<Yes>,
 ) -> Result<Answer<ApprovalView>, Problem> {
-    let Yes { remember, reason } = body.and_then(|Json(body)| body).unwrap_or_default();
     let remember = remember.map(remembered).transpose()?;
     let verdict = Verdict { yes: true, reason, remember };
     Ok(Answer::ok(state.control().answer_approval(&caller, &approval, verdict).await?))
@@ -200,9 +199,8 @@ async fn deny(
     State(state): State<ApiState>,
     caller: Caller,
     Path(approval): Path<String>,
-    body: Option<Json<Option<No>>>,
+    Maybe(No { reason }): Maybe<No>,
 ) -> Result<Answer<ApprovalView>, Problem> {
-    let No { reason } = body.and_then(|Json(body)| body).unwrap_or_default();
     let verdict = Verdict { yes: false, reason, remember: None };
     Ok(Answer::ok(state.control().answer_approval(&caller, &approval, verdict).await?))
 }

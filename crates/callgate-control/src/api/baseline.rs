@@ -2,10 +2,10 @@
 
 use super::ApiState;
 use super::answer::{Answer, IfMatch};
-use super::body::Json;
+use super::body::{Json, Maybe};
 use super::condition::Condition;
 use super::page::{List, PageQuery, Paging, Query};
-use super::policies::{DiffQuery, MAX_BODY, PublishQuery, PublishRequest, RollbackRequest, published, wanted};
+use super::policies::{DiffQuery, MAX_BODY, PublishQuery, PublishRequest, RollbackRequest, published};
 use super::problem::Problem;
 use crate::caller::Caller;
 use crate::policies::{Compared, PolicyAt, PolicyShown, Published, VersionRow, VersionShown};
@@ -153,10 +153,10 @@ async fn roll_back(
     State(state): State<ApiState>,
     caller: Caller,
     IfMatch(precondition): IfMatch,
-    body: Option<Json<Option<RollbackRequest>>>,
+    Maybe(RollbackRequest { to }): Maybe<RollbackRequest>,
 ) -> Result<Answer<Published>, Problem> {
     let control = state.control();
-    let done = control.roll_back_policy(&caller, PolicyAt::Baseline, wanted(body), precondition).await?;
+    let done = control.roll_back_policy(&caller, PolicyAt::Baseline, to, precondition).await?;
     let revision = done.policy.revision;
     Ok(Answer::ok(done).revision(revision))
 }

@@ -21,6 +21,10 @@ pub(super) const LONGEST_BODY: usize = 16 << 20;
 #[derive(Debug)]
 pub(crate) struct Json<T, const LIMIT: usize = MAX_BODY>(pub(crate) T);
 
+/// The same where leaving the body out, or sending `null`, says nothing: what it would be by itself.
+#[derive(Debug)]
+pub(crate) struct Maybe<T>(pub(crate) T);
+
 /// A JSON body that is read by whoever takes it, of a type that is looked at first.
 #[derive(Debug)]
 pub(crate) struct Document(pub(crate) axum::body::Body);
@@ -40,6 +44,15 @@ impl<T: DeserializeOwned, S: Sync, const LIMIT: usize> FromRequest<S> for Json<T
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         check_type(request.headers())?;
         read(&collect_up_to(request.into_body(), LIMIT).await?).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned + Default, S: Sync> FromRequest<S> for Maybe<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let body = <Json<Option<T>> as OptionalFromRequest<S>>::from_request(request, state).await?;
+        Ok(Self(body.and_then(|Json(body)| body).unwrap_or_default()))
     }
 }
 

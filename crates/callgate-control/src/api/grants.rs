@@ -2,7 +2,7 @@
 
 use super::ApiState;
 use super::answer::{Answer, IfMatch};
-use super::body::Json;
+use super::body::{Json, Maybe};
 use super::page::{List, PageQuery, Paging, Query};
 use super::problem::Problem;
 use crate::caller::Caller;
@@ -269,9 +269,8 @@ async fn rotate(
     caller: Caller,
     Path(grant): Path<String>,
     IfMatch(precondition): IfMatch,
-    body: Option<Json<Option<RotateRequest>>>,
+    Maybe(RotateRequest { overlap_seconds }): Maybe<RotateRequest>,
 ) -> Result<Answer<Minted>, Problem> {
-    let RotateRequest { overlap_seconds } = body.and_then(|Json(body)| body).unwrap_or_default();
     let minted = state.control().rotate_grant(&caller, &grant, overlap_seconds, precondition).await?;
     let revision = minted.revision;
     Ok(Answer::ok(minted).revision(revision))

@@ -2,7 +2,7 @@
 
 use super::ApiState;
 use super::answer::{Answer, IfMatch};
-use super::body::Json;
+use super::body::{Json, Maybe};
 use super::condition::Condition;
 use super::page::{List, PageQuery, Paging, Query};
 use super::problem::Problem;
@@ -30,13 +30,13 @@ pub(super) struct PublishRequest {
 }
 
 /// A version to go back to.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PolicyRollback, example = json!({"to": 1}))]
 pub(super) struct RollbackRequest {
     /// The version; the one before the current where it is left out.
     #[schema(minimum = 1)]
-    to: Option<i64>,
+    pub(super) to: Option<i64>,
 }
 
 /// How to publish.
@@ -123,11 +123,6 @@ pub(super) fn published(published: Published, dry_run: bool, location: String) -
     let is_new = published.changed && published.policy.version == 1;
     let answer = if is_new { Answer::created(location, published) } else { Answer::ok(published) };
     answer.revision(revision)
-}
-
-/// The version to go back to.
-pub(super) fn wanted(body: Option<Json<Option<RollbackRequest>>>) -> Option<i64> {
-    body.and_then(|Json(body)| body?.to)
 }
 
 /// The policies of all servers that the caller may see.
@@ -347,10 +342,10 @@ async fn roll_back(
     caller: Caller,
     Path((server, name)): Path<(String, String)>,
     IfMatch(precondition): IfMatch,
-    body: Option<Json<Option<RollbackRequest>>>,
+    Maybe(RollbackRequest { to }): Maybe<RollbackRequest>,
 ) -> Result<Answer<Published>, Problem> {
     let at = PolicyAt::Server { server: &server, name: &name };
-    let done = state.control().roll_back_policy(&caller, at, wanted(body), precondition).await?;
+    let done = state.control().roll_back_policy(&caller, at, to, precondition).await?;
     let revision = done.policy.revision;
     Ok(Answer::ok(done).revision(revision))
 }

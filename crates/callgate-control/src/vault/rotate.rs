@@ -6,7 +6,7 @@ use crate::caller::{Caller, Cleared, Permission, Scope};
 use crate::change::{Editing, Step};
 use crate::control::Control;
 use crate::error::{Error, Kind};
-use callgate_store::{Page, Server, Webhook};
+use callgate_store::{Page, Record, Server, Webhook};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -29,6 +29,35 @@ pub struct Rotated {
     pub unreadable_webhooks: Vec<String>,
     /// The versions that seal nothing any more. Keep them as long as there are backups that need them.
     pub no_longer_needed: Vec<i64>,
+}
+
+/// What is sealed in a record.
+trait SealedRecord: Record {
+    /// Where it belongs.
+    fn place<'a>(organisation: &'a str, id: &'a str) -> Place<'a>;
+
+    /// The version of its key, and the bytes; none where nothing is sealed.
+    fn sealed(&mut self) -> (&mut i64, &mut Vec<u8>);
+}
+
+impl SealedRecord for Server {
+    fn place<'a>(organisation: &'a str, id: &'a str) -> Place<'a> {
+        Place::of_server(organisation, id)
+    }
+
+    fn sealed(&mut self) -> (&mut i64, &mut Vec<u8>) {
+        (&mut self.key_version, &mut self.sealed)
+    }
+}
+
+impl SealedRecord for Webhook {
+    fn place<'a>(organisation: &'a str, id: &'a str) -> Place<'a> {
+        Place::of_webhook(organisation, id)
+    }
+
+    fn sealed(&mut self) -> (&mut i64, &mut Vec<u8>) {
+        (&mut self.key_version, &mut self.sealed)
+    }
 }
 
 impl Place<'_> {
@@ -104,8 +133,8 @@ impl Control {
     /// Seals the secrets of one organisation in one change.
     async fn reseal(&self, cleared: &Cleared<'_>, organisation: &str, rotated: &mut Rotated) -> Result<(), Error> {
         let mut editing = self.edit_in(cleared, organisation).await?;
-        let mut resealed = self.reseal_servers(&mut editing, rotated).await?;
-        resealed += self.reseal_webhooks(&mut editing, rotated).await?;
+        let mut resealed = self.reseal_all::<Server>(&mut editing, &mut rotated.unreadable).await?;
+        resealed += self.reseal_all::<Webhook>(&mut editing, &mut rotated.unreadable_webhooks).await?;
         let (questions, unreadable) = approvals::reseal(&mut editing, &self.inner.vault).await?;
         resealed += questions;
         rotated.unreadable.extend(unreadable);
@@ -119,48 +148,33 @@ impl Control {
         editing.finish(self).await
     }
 
-    async fn reseal_servers(&self, editing: &mut Editing<'_>, rotated: &mut Rotated) -> Result<u64, Error> {
+    /// Seals all of one kind; how many that was. Those that can't be opened are named in `unreadable`.
+    async fn reseal_all<R: SealedRecord>(
+        &self,
+        editing: &mut Editing<'_>,
+        unreadable: &mut Vec<String>,
+    ) -> Result<u64, Error> {
         let organisation = editing.organisation().to_owned();
-        let mut after = None;
-        let mut resealed = 0;
+        let newest = self.inner.vault.version();
+        let (mut after, mut resealed) = (None, 0);
         loop {
-            let page = editing.change.list::<Server>(&Page { parent: None, after, limit: PAGE }).await?;
+            let page = editing.change.list::<R>(&Page { parent: None, after, limit: PAGE }).await?;
             let Some(last) = page.last() else { return Ok(resealed) };
-            after = Some(last.record.id.clone());
-            let stale = page.into_iter().map(|stored| stored.record);
-            for mut server in stale.filter(|server| !server.sealed.is_empty() && server.key_version != rotated.version)
-            {
-                let place = Place::of_server(&organisation, &server.id);
-                let Some(sealed) = self.sealed_anew(place, server.key_version, &server.sealed)? else {
-                    rotated.unreadable.push(format!("{organisation}/{}", server.name));
+            after = Some(last.record.id());
+            for mut record in page.into_iter().map(|stored| stored.record) {
+                let (version, bytes) = record.sealed();
+                if bytes.is_empty() || *version == newest {
+                    continue;
+                }
+                let id = record.id();
+                let place = R::place(&organisation, &id);
+                let (version, bytes) = record.sealed();
+                let Some(sealed) = self.sealed_anew(place, *version, bytes)? else {
+                    unreadable.push(format!("{organisation}/{}", record.name()));
                     continue;
                 };
-                server.sealed = sealed.bytes;
-                server.key_version = sealed.version;
-                editing.change.update(&server).await?;
-                resealed += 1;
-            }
-        }
-    }
-
-    async fn reseal_webhooks(&self, editing: &mut Editing<'_>, rotated: &mut Rotated) -> Result<u64, Error> {
-        let organisation = editing.organisation().to_owned();
-        let mut after = None;
-        let mut resealed = 0;
-        loop {
-            let page = editing.change.list::<Webhook>(&Page { parent: None, after, limit: PAGE }).await?;
-            let Some(last) = page.last() else { return Ok(resealed) };
-            after = Some(last.record.id.clone());
-            let stale = page.into_iter().map(|stored| stored.record);
-            for mut webhook in stale.filter(|webhook| webhook.key_version != rotated.version) {
-                let place = Place::of_webhook(&organisation, &webhook.id);
-                let Some(sealed) = self.sealed_anew(place, webhook.key_version, &webhook.sealed)? else {
-                    rotated.unreadable_webhooks.push(format!("{organisation}/{}", webhook.name));
-                    continue;
-                };
-                webhook.sealed = sealed.bytes;
-                webhook.key_version = sealed.version;
-                editing.change.update(&webhook).await?;
+                (*version, *bytes) = (sealed.version, sealed.bytes);
+                editing.change.update(&record).await?;
                 resealed += 1;
             }
         }
