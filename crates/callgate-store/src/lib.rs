@@ -48,11 +48,11 @@ pub use catalogue::{
 pub use change::Change;
 pub use error::StoreError;
 pub use events::{Claimed, Delivery, DeliveryState, Event, Told, Waiting};
-pub use instance::Claim;
 pub use index::{
     Batch, ChangeRow, Column, DecisionRow, Filter, Found, OutcomeRow, Place, RefusalKind, RefusalRow, Search, Sight,
     Watermark,
 };
+pub use instance::Claim;
 pub use notice::{Notice, Notifications};
 pub use reads::{Reads, View};
 pub use records::{

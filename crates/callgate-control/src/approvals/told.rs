@@ -48,7 +48,8 @@ impl Control {
         })?;
         let changes = self.inner.desk.changes.subscribe();
         let (control, caller) = (self.clone(), caller.clone());
-        let mut watch = Watch { control, caller, _place: place, changes, open: BTreeSet::new(), first: VecDeque::new() };
+        let mut watch =
+            Watch { control, caller, _place: place, changes, open: BTreeSet::new(), first: VecDeque::new() };
         watch.look().await?;
         Ok(watch)
     }

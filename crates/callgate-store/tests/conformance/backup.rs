@@ -2,8 +2,7 @@
 
 use crate::approvals::{question, told, yes};
 use crate::place::{Place, credential, definition, grant, member, policy, server, version, webhook};
-use callgate_store::{
-    ApprovalState, Claim, CredentialKind, Grant, Policy, Server, Store, StoreError};
+use callgate_store::{ApprovalState, Claim, CredentialKind, Grant, Policy, Server, Store, StoreError};
 
 /// What a backup holds.
 pub const TABLES: [&str; 13] = [

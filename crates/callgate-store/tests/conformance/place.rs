@@ -104,7 +104,11 @@ pub fn grant(id: &str, server: &str, label: &str) -> Grant {
         policy: None,
         tags: BTreeMap::from([("team".to_owned(), "grün \"quoted\"".to_owned())]),
         token: format!("token of {id}"),
-        previous: Some(PreviousToken { token: format!("token before of {id}"), until: 77, holder: Some("m_7".to_owned()) }),
+        previous: Some(PreviousToken {
+            token: format!("token before of {id}"),
+            until: 77,
+            holder: Some("m_7".to_owned()),
+        }),
         origin: Origin::Apply,
         created: 6,
         expires: Some(i64::MAX),

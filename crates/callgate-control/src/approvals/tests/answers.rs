@@ -101,11 +101,8 @@ async fn whoever_has_a_token_of_a_grant_answers_nothing_that_it_asks() {
     let [minter, ada, eve, bob] =
         [("minter", "m_0000000000000009"), ("ada", "m_1"), ("eve", "m_2"), ("bob", "m_3")].map(|(l, i)| admin(l, i));
     let barred = async |number: u32| {
-        let id = Asking {
-            terms: r#""four_eyes":true"#,
-            arguments: format!(r#"{{"n":{number}}}"#),
-            ..Asking::default()
-        };
+        let id =
+            Asking { terms: r#""four_eyes":true"#, arguments: format!(r#"{{"n":{number}}}"#), ..Asking::default() };
         let id = id.ask(control).await;
         let mut barred = Vec::new();
         for (name, caller) in [("minter", &minter), ("ada", &ada), ("eve", &eve), ("bob", &bob)] {
