@@ -215,10 +215,14 @@ pub(crate) enum ExportFormat {
 
 /// Which page to print.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  callgate explain CG3011")]
+#[command(after_help = "Examples:\n  callgate explain CG3011\n  callgate explain --list")]
 pub(crate) struct ExplainCodeArgs {
-    /// The code, for example CG3011
-    pub code: String,
+    /// The code, for example CG3011; its digits will do
+    #[arg(required_unless_present = "list")]
+    pub code: Option<String>,
+    /// List all codes with their titles
+    #[arg(long, conflicts_with = "code")]
+    pub list: bool,
 }
 
 /// Which command to run as a child.

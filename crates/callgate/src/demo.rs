@@ -97,7 +97,8 @@ impl Demo {
         let decisions = commands::last(&self.directory.join("journal"), 18).unwrap_or_default();
         let mut text = String::from("\nThe last decisions, newest at the end:\n\n");
         text.push_str(&output::table_text(&commands::HEADINGS, &decisions));
-        text.push_str("\n\nTwo servers stand behind the gateway, each with its recommended policy and one grant:\n\n");
+        text.push_str("\n\nThe last one waits for a person's yes. ");
+        text.push_str("Two servers stand behind the gateway, each with its recommended policy and one grant:\n\n");
         for Served { name, url, token } in served {
             text.push_str(&format!("  {name:<12} {url}\n  {:<12} Authorization: Bearer {token}\n", ""));
         }
@@ -106,6 +107,7 @@ impl Demo {
         text.push_str(&format!("\nCall a tool yourself:\n\n{}\n", traffic::curl(kernel)));
         text.push_str(&format!(
             "\nSee every decision as it is made:        callgate log --follow --data {data}\n\
+             Answer the call that waits for a yes:    callgate approvals watch --data {data}\n\
              Look at a policy:                        callgate policy show --server kernel --data {data}\n\
              Publish your own, live at the next call: callgate policy publish FILE --server kernel --data {data}\n\
              Prove that no record was changed:        callgate journal verify --data {data}\n\nCtrl-C ends the demo.",
@@ -118,6 +120,7 @@ async fn add(api: &Api, url: &str, (name, target, list): (&'static str, Value, &
     api.send(Request::post(path(&["servers"], &[]), &json!({ "name": name, "target": target }))).await?;
     let tools = crate::tool_list::tools(list.as_bytes())?;
     let document = callgate_catalog::recommend(&tools).map_err(|error| unusable(&error))?;
+    let document = with_question(name, &document)?;
     let body = json!({ "document": document, "file": format!("the recommended policy of {name}") });
     let place = path(&["servers", name, "policies", "default"], &[]);
     api.send(Request::of(Method::PUT, place, Some(&body))).await?;
@@ -125,6 +128,17 @@ async fn add(api: &Api, url: &str, (name, target, list): (&'static str, Value, &
     let minted = api.send(Request::post(path(&["grants"], &[]), &body)).await?.tree();
     let token = minted.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(Served { name, url: format!("{url}/mcp/{name}"), token })
+}
+
+/// The policy with a tool that needs a person's yes, so that there is a question to answer.
+fn with_question(name: &str, document: &str) -> Result<String, Failure> {
+    let Some((tool, why)) = traffic::asking(name) else { return Ok(document.to_owned()) };
+    let mut document: Value = serde_json::from_str(document).map_err(|error| unusable(&error))?;
+    let entry = document.get_mut("tools").and_then(|tools| tools.get_mut(tool)).and_then(Value::as_object_mut);
+    let entry = entry.ok_or_else(|| unusable(&format!("the recommended policy has no `{tool}`")))?;
+    let question = json!([{ "conditions": [], "on_deny": why, "timeout": "12h" }]);
+    entry.insert("approve_if".to_owned(), question);
+    serde_json::to_string_pretty(&document).map_err(|error| unusable(&error))
 }
 
 fn unusable(error: &dyn std::fmt::Display) -> Failure {

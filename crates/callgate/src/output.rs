@@ -32,9 +32,17 @@ pub(crate) fn announce(line: &str) {
     drop(writeln!(std::io::stderr().lock(), "{line}"));
 }
 
-/// Prints rows under their headings, columns aligned.
+/// So many of something: `1 segment`, `2 segments`.
+pub(crate) fn count(number: u64, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Prints rows under their headings, columns aligned. That there is none is said to people, on standard error.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) {
     text(&table_text(headings, rows));
+    if rows.is_empty() {
+        note("nothing found");
+    }
 }
 
 /// Rows under their headings, columns aligned.

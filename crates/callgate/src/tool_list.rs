@@ -31,6 +31,11 @@ pub(crate) fn fetch(source: &ToolsSource, environment: &Environment) -> Result<V
     if let Some(path) = &source.tools {
         return read_file(path);
     }
+    if source.url.is_none() && source.command.is_empty() {
+        let remedy = "give a `tools/list` answer in a file (`--tools FILE`), a server's URL (`--url URL`), or its command \
+                      (`-- COMMAND ARGS`); `callgate server tools NAME --json` writes the list of a registered server";
+        return Err(Failure::cannot_run("CG3051", "there is nothing to read tools from", remedy));
+    }
     let (url, headers, command) = (source.url.clone(), source.header.clone(), source.command.clone());
     let target = Typed { url, headers, command, ..Typed::default() }.target()?;
     let list = crate::commands::runtime()?.block_on(crate::client::tools(&target, environment))?;

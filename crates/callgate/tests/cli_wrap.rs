@@ -227,7 +227,16 @@ fn the_demo_shows_calls_that_passed_and_calls_that_did_not() {
     while !text.contains("Ctrl-C") {
         assert_ne!(output.read_line(&mut text).unwrap(), 0, "{text}");
     }
-    for wanted in ["/mcp/kernel", "/mcp/pare-docker", "Bearer cg_", "exec_command_rate", "(default deny)", "curl -s"] {
+    for wanted in [
+        "/mcp/kernel",
+        "/mcp/pare-docker",
+        "Bearer cg_",
+        "exec_command_rate",
+        "(default deny)",
+        "/tools/build/approve_if/",
+        "approvals watch",
+        "curl -s",
+    ] {
         assert!(text.contains(wanted), "{wanted}: {text}");
     }
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();

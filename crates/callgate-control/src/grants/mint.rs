@@ -60,7 +60,7 @@ impl Control {
         let (token, hash) = names::mint_token("cg_", &self.inner.tokens)?;
         let mut editing = self.edit(&cleared).await?;
         let server = still_there(&mut editing.change, server).await?;
-        let (policy, notes) = choose_policy(&mut editing.change, &server, policy).await?;
+        let (policy, notes) = choose_policy(&mut editing.change, &server, (&label, policy)).await?;
         free_label(&mut editing.change, (&server.id, &server.name), &label).await?;
         let grant = Grant {
             id: names::new_id("g_")?,
@@ -113,7 +113,7 @@ async fn still_there(change: &mut Change<'_>, server: Stored<Server>) -> Result<
 async fn choose_policy(
     change: &mut Change<'_>,
     server: &Server,
-    asked: Option<String>,
+    (label, asked): (&str, Option<String>),
 ) -> Result<(Option<Stored<Policy>>, Vec<String>), Error> {
     let Server { id, name, .. } = server;
     if let Some(policy) = asked {
@@ -127,7 +127,7 @@ async fn choose_policy(
         0 => {
             let note = format!(
                 "the server `{name}` has no policy yet, so this grant is denied everything: \
-                 `callgate policy publish FILE --server {name}`, then `callgate grant attach`"
+                 `callgate policy publish FILE --server {name}`, then `callgate grant attach {label} --policy default`"
             );
             Ok((None, vec![note]))
         }

@@ -3,7 +3,6 @@
 use super::{Logins, Place};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::output;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -52,7 +51,6 @@ impl Credentials {
         if let Some(path) = &self.left
             && let Some(token) = read(path)?
         {
-            output::note(&admin_token_remains(path));
             return Ok(Some(token));
         }
         Err(Failure::no("CG3030", "this needs a credential, and there is none", self.remedy.clone()))

@@ -169,7 +169,7 @@ pub(crate) enum OrganisationCommand {
     callgate login ada@example.com --url https://callgate.example.com --password-file password")]
 pub(crate) struct LoginArgs {
     /// Who signs in
-    #[arg(required_unless_present = "link", conflicts_with = "link")]
+    #[arg(conflicts_with = "link")]
     pub login: Option<String>,
     /// The organisation of the login [default: default]
     #[arg(long, value_name = "NAME", conflicts_with = "link")]

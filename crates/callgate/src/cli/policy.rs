@@ -208,7 +208,7 @@ pub(crate) struct FormatArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ToolsSource {
     /// A tools/list answer in a file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "command"], required_unless_present_any = ["url", "command"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "command"])]
     pub tools: Option<PathBuf>,
     /// The URL of a server (Streamable HTTP)
     #[arg(long, value_name = "URL", conflicts_with = "command")]

@@ -81,7 +81,15 @@ fn step(row: &Value) -> String {
     for difference in row.get("differences").map(rows).unwrap_or_default() {
         let field = cell(difference, "field");
         lines.push(match difference.get("secret") {
-            Some(Value::Bool(true)) => format!("    {field}: differs (secret)"),
+            Some(Value::Bool(true)) => {
+                let is_set = |key: &str| difference.get(key).is_some_and(|value| !value.is_null());
+                let word = match (is_set("before"), is_set("after")) {
+                    (true, false) => "is removed",
+                    (false, true) => "is added",
+                    _ => "differs",
+                };
+                format!("    {field}: {word} (secret)")
+            }
             _ => {
                 let value = |key: &str| difference.get(key).map(Value::to_string).unwrap_or_default();
                 output::plain(&format!("    {field}: {} → {}", value("before"), value("after")))

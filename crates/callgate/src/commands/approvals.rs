@@ -78,8 +78,7 @@ pub(super) fn run(command: ApprovalsCommand, environment: &Environment) -> Resul
         ApprovalsCommand::Deny { approval, reason, data, json } => {
             let body = json!({ "reason": reason.unwrap_or_default() });
             let answer = answer(&Fleet::changing(&data, environment)?, &approval, "deny", &body)?;
-            let until = cell(&answer, "expires");
-            show(&answer, json.json, &format!("`{approval}` is refused, and so are identical calls until {until}"));
+            show(&answer, json.json, &denied(&answer));
         }
         ApprovalsCommand::Revoke { approval, data, json } => {
             let place = path(&["approvals", &approval, "revoke"], &[]);
@@ -117,6 +116,10 @@ fn approved(answer: &Value) -> String {
         }
         None => format!("`{id}` is approved: this call may be made once, until {until}"),
     }
+}
+
+fn denied(answer: &Value) -> String {
+    format!("`{}` is refused, and so are identical calls until {}", cell(answer, "id"), cell(answer, "expires"))
 }
 
 fn print(reply: &Reply, json: JsonArgs) -> Result<(), Failure> {

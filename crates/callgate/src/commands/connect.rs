@@ -201,7 +201,8 @@ fn show(file: &ClientFile, plan: &Plan, args: &ConnectArgs, done: Option<&Connec
         let backup = done.and_then(|done| done.backup.as_deref());
         output::json(&json!({ "client": args.client, "file": file.path(), "backup": backup, "entries": rows }));
     } else {
-        output::text(&file.path().display().to_string());
+        let missing = if file.exists() || done.is_some() { "" } else { " (does not exist)" };
+        output::text(&format!("{}{missing}", file.path().display()));
         plan.steps.iter().for_each(|step| output::text(&step.text(args, entry(step))));
         if let Some(backup) = done.and_then(|done| done.backup.as_deref()) {
             output::text(&format!("the file as it was is kept in {}", backup.display()));

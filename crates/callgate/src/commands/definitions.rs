@@ -6,7 +6,7 @@ use crate::cli::{ApproveDefinitionsArgs, DefinitionArgs};
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
 use crate::output;
-use callgate_catalog::fingerprint;
+use callgate_catalog::{Tool, fingerprint};
 use callgate_json::{Limits, parse};
 use hyper::Method;
 use serde_json::{Map, Value, json};
@@ -148,7 +148,8 @@ fn row(tool: &Value, pinned: &BTreeMap<String, Value>) -> Vec<String> {
     let name = cell(tool, "name");
     let text = tool.to_string();
     let limits = Limits { max_bytes: text.len(), max_values: usize::MAX, ..Limits::default() };
-    let now = parse(text.as_bytes(), &limits).map(|value| fingerprint(&value)).unwrap_or_default();
+    let read = parse(text.as_bytes(), &limits).ok();
+    let now = read.as_ref().map(fingerprint).unwrap_or_default();
     let known = pinned.get(&name);
     let state = match known {
         None => "new",
@@ -156,7 +157,10 @@ fn row(tool: &Value, pinned: &BTreeMap<String, Value>) -> Vec<String> {
         Some(known) if cell(known, "fingerprint") == now => "pinned",
         Some(_) => "changed",
     };
-    let column = |key: &str| known.map(|known| cell(known, key)).unwrap_or_default();
+    // What nobody pinned yet is said by the same catalogue that will judge it then.
+    let new = known.is_none().then(|| Tool::from_value(read.as_ref()?).ok()).flatten();
+    let new = new.and_then(|tool| serde_json::to_value(callgate_catalog::scan(&[tool]).pop()).ok());
+    let column = |key: &str| known.or(new.as_ref()).map(|known| cell(known, key)).unwrap_or_default();
     let description = first_line(&cell(tool, "description"));
     vec![name, state.to_owned(), column("category"), column("risk"), column("labels"), description]
 }

@@ -65,8 +65,9 @@ fn prune(
     let text = match number("segments") {
         0 => "nothing is old enough: whole segments are deleted, and the last one stays".to_owned(),
         segments => format!(
-            "{} {segments} segments, records {} to {}, {} bytes",
+            "{} {}, records {} to {}, {} bytes",
             if dry_run { "would delete" } else { "deleted" },
+            output::count(segments, "segment"),
             number("first"),
             number("last"),
             number("bytes"),
@@ -99,8 +100,10 @@ fn as_json(report: &Report) -> serde_json::Value {
 
 fn as_text(report: &Report) -> String {
     let mut lines = vec![format!(
-        "{} records in {} segments, from {} on, are in order",
-        report.records, report.segments, report.first_seq
+        "{} in {}, from {} on: in order",
+        output::count(report.records, "record"),
+        output::count(report.segments, "segment"),
+        report.first_seq
     )];
     if report.unfinished_bytes > 0 {
         lines.push(format!("{} bytes of an unfinished record stand at the end", report.unfinished_bytes));

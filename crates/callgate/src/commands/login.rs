@@ -24,7 +24,11 @@ pub(super) fn login(args: LoginArgs, environment: &Environment) -> Result<Exit, 
             let organisation = organisation.unwrap_or("default");
             json!({ "organisation": organisation, "login": login, "password": &*password, "as": "token" })
         }
-        (None, None) => return Err(Failure::cannot_run("CG3051", "nobody is named", "name a login, or a `--link`")),
+        (None, None) => {
+            let remedy = "name a login (`callgate login ada@example.com`, elsewhere with `--url URL`), or give the \
+                          one-time link that you were sent (`callgate login --link LINK`)";
+            return Err(Failure::cannot_run("CG3051", "nobody is named", remedy));
+        }
     };
     let fleet = Fleet::at(place.clone(), environment)?;
     let session = fleet.send(Request::of(Method::POST, path(&["sessions"], &[]), Some(&body)).anonymous())?.tree();

@@ -22,7 +22,15 @@ pub(super) fn run(args: &ScanArgs, environment: &Environment) -> Result<Exit, Fa
     let scanned = serde_json::to_value(&scanned).unwrap_or_default();
     let row = |tool: &Value| {
         let evidence = tool.get("evidence").map(rows).unwrap_or_default();
-        let why = evidence.iter().take(3).map(|sign| format!("“{}”", cell(sign, "what"))).collect::<Vec<_>>().join(" ");
+        let mut words: Vec<String> = Vec::new();
+        for sign in evidence {
+            let word = format!("“{}”", cell(sign, "what"));
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words.truncate(3);
+        let why = words.join(" ");
         let findings = tool.get("findings").map(rows).unwrap_or_default();
         let findings = findings.iter().map(|finding| cell(finding, "kind")).collect::<Vec<_>>().join(" ");
         let mut row: Vec<String> =

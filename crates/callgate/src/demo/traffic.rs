@@ -1,4 +1,4 @@
-//! The demo's calls: some pass, some are denied, one limit is reached.
+//! The demo's calls: some pass, some are denied, one limit is reached, one waits for a person.
 
 use super::Served;
 use crate::client::HttpClient;
@@ -58,6 +58,13 @@ fn calls(server: &str) -> Vec<(&'static str, Value, usize)> {
             ("ps", json!({}), 1),
             ("exec", json!({ "container": "web", "command": ["ls", "/srv"] }), 1),
             ("exec", json!({ "container": "web", "command": ["rm", "-rf", "/srv"] }), 1),
+            // Last, so that it stands at the end: it waits for a person.
+            ("build", json!({ "path": "/srv/web" }), 1),
         ],
     }
+}
+
+/// The tool of a server that needs a person's yes, and what its rule says.
+pub(super) fn asking(server: &str) -> Option<(&'static str, &'static str)> {
+    (server == "pare-docker").then_some(("build", "Building an image runs what is in it: a person looks first."))
 }

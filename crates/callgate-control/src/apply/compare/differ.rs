@@ -31,8 +31,17 @@ pub(super) fn targets(before: Option<&Target>, after: &Target) -> Vec<FieldDiffe
     let none = BTreeMap::new();
     let old = before.filter(|_| same_kind).map_or(&none, Target::secrets);
     let names: BTreeSet<&String> = old.keys().chain(after.secrets().keys()).collect();
-    let differs = |name: &&String| differ(old.get(*name), after.secrets().get(*name));
-    differences.extend(names.into_iter().filter(differs).map(|name| secret(format!("target.{kind}.{name}"))));
+    let differing = names.into_iter().filter_map(|name| {
+        let (before, after) = (old.get(name), after.secrets().get(name));
+        let is_set = |value: Option<&Secret>| value.map_or(Value::Null, |_| json!("set"));
+        let field = format!("target.{kind}.{name}");
+        match (before, after) {
+            (Some(before), Some(after)) => (before != after).then(|| secret(field)),
+            // That it is there, and no more.
+            _ => Some(FieldDifference { field, before: is_set(before), after: is_set(after), secret: true }),
+        }
+    });
+    differences.extend(differing);
     differences
 }
 
@@ -79,14 +88,6 @@ fn fields(prefix: &str, before: &Map<String, Value>, after: &Map<String, Value>)
         (before != after).then_some(FieldDifference { field, before, after, secret: false })
     };
     keys.into_iter().filter_map(field).collect()
-}
-
-fn differ(before: Option<&Secret>, after: Option<&Secret>) -> bool {
-    match (before, after) {
-        (Some(before), Some(after)) => before != after,
-        (None, None) => false,
-        _ => true,
-    }
 }
 
 fn secret(field: String) -> FieldDifference {

@@ -1,7 +1,7 @@
 //! `callgate approvals watch`: a line per question, and on a terminal an answer by a key.
 
 use super::super::fleet::{Fleet, cell};
-use super::{answer, one, text};
+use super::{answer, approved, denied, one, text};
 use crate::api::{Reply, Request, path};
 use crate::failure::{Exit, Failure};
 use crate::output;
@@ -29,6 +29,7 @@ pub(super) fn run(fleet: &Fleet, json: bool) -> Result<Exit, Failure> {
     }
     let answers = !json && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let mut seen = HashSet::new();
+    output::note("waiting for questions; Ctrl-C ends");
     loop {
         // A stream ends after some minutes; the next one begins with what stands.
         let response = fleet.exchange(Request::get(path(&["approvals", "events"], &[])))?;
@@ -99,7 +100,8 @@ fn put(fleet: &Fleet, id: &str, reply: &Reply) -> Result<bool, Failure> {
         Key::Quit => return Ok(false),
     };
     match answer(fleet, id, word, &json!({})) {
-        Ok(answer) => output::note(&format!("`{id}`: {}", cell(&answer, "state"))),
+        Ok(answer) if word == "approve" => output::note(&approved(&answer)),
+        Ok(answer) => output::note(&denied(&answer)),
         // Somebody was faster, or may not: the next question is another one.
         Err(failure) => output::note(&failure.to_string()),
     }

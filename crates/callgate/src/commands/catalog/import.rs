@@ -25,7 +25,12 @@ pub(super) fn run(
         match one(&fleet, file, name, skip_bad, target.public) {
             Ok(imported) => results.push(json!({ "file": file.display().to_string(), "imported": imported })),
             Err(failure) => {
-                output::note(&format!("error: `{}`: {failure}", file.display()));
+                // A file that can't be read is named by the failure itself.
+                let place = match failure.code.as_ref() {
+                    "CG3050" => String::new(),
+                    _ => format!("`{}`: ", file.display()),
+                };
+                output::note(&format!("error: {place}{failure}"));
                 let error = json!({ "code": failure.code, "message": failure.message });
                 results.push(json!({ "file": file.display().to_string(), "error": error }));
                 failed = Some(failure.exit);
