@@ -213,11 +213,16 @@ fn the_schema_is_json_schema() {
 }
 
 #[test]
-fn codes_are_explained_and_unknown_ones_list_the_known() {
+fn codes_are_explained_and_unknown_ones_get_those_that_are_near() {
     let folder = Folder::new(&[]);
-    assert!(folder.run(&["explain", "cg3011"]).expect(0).stdout.starts_with("# CG3011: "));
-    let unknown = folder.run(&["explain", "CG9999"]).expect(2);
-    assert!(unknown.stderr.contains("CG3080") && unknown.stderr.contains("CG3011"), "{unknown:?}");
+    for code in ["cg3011", "3011"] {
+        assert!(folder.run(&["explain", code]).expect(0).stdout.starts_with("# CG3011: "));
+    }
+    let unknown = folder.run(&["explain", "CG3016"]).expect(2);
+    assert!(unknown.stderr.contains("CG3080") && unknown.stderr.contains("CG3015: "), "{unknown:?}");
+    assert!(!unknown.stderr.contains("CG1001"), "not all of them: {unknown:?}");
+    let all = folder.run(&["explain", "--list"]).expect(0).stdout;
+    assert!(all.contains("CG1001: ") && all.contains("CG4001: "));
 }
 
 #[test]

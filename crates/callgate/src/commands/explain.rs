@@ -74,8 +74,8 @@ mod tests {
         }
         let codes =
             |wanted: &str| near(wanted).iter().map(|title| title.split(':').next().unwrap()).collect::<Vec<_>>();
-        assert_eq!(codes("CG3016"), ["CG3012", "CG3013", "CG3014", "CG3015", "CG3020"]);
-        assert_eq!(codes("CG9999").len(), NEAR);
+        assert_eq!(codes(&code("3016")), ["CG3012", "CG3013", "CG3014", "CG3015", "CG3020"]);
+        assert_eq!(codes(&code("9999")).len(), NEAR);
         assert!(near("NONSENSE").is_empty());
     }
 
