@@ -7,29 +7,36 @@ use std::sync::Arc;
 
 /// The yes under which a call leaves, bound to what was asked about.
 ///
-/// A cover that used a yes up gives it back when it is dropped, unless the call left ([`Permit`](crate::Permit) and
-/// [`InFlight`](crate::InFlight) see to that).
+/// A cover that used a yes up, or was lent, gives it back when it is dropped, unless the call left
+/// ([`Permit`](crate::Permit) and [`InFlight`](crate::InFlight) see to that).
 pub struct Cover {
     id: ApprovalId,
     binding: Binding,
-    used: Option<Used>,
+    back: Option<Back>,
 }
 
-/// A yes that was used up for a call which has not run yet.
-struct Used {
-    approvals: Arc<dyn Approvals>,
-    by: DecisionId,
+/// Where a yes goes back to whose call did not leave.
+enum Back {
+    /// It was used up by this decision, and is good again.
+    Approvals { approvals: Arc<dyn Approvals>, by: DecisionId },
+    /// It was lent by whoever keeps the call that its leg goes on with.
+    Lender(Box<dyn FnOnce() + Send + Sync>),
 }
 
 impl Cover {
     /// The cover of a call that continues one which left under this approval.
     pub fn leg(id: ApprovalId, binding: Binding) -> Self {
-        Self { id, binding, used: None }
+        Self { id, binding, back: None }
+    }
+
+    /// The same, lent by whoever keeps that call: `back` is called where the leg does not leave.
+    pub fn lent(id: ApprovalId, binding: Binding, back: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self { id, binding, back: Some(Back::Lender(Box::new(back))) }
     }
 
     /// The cover of a call for which this decision uses the yes up.
     pub(crate) fn used(id: ApprovalId, binding: Binding, approvals: &Arc<dyn Approvals>, by: DecisionId) -> Self {
-        Self { id, binding, used: Some(Used { approvals: Arc::clone(approvals), by }) }
+        Self { id, binding, back: Some(Back::Approvals { approvals: Arc::clone(approvals), by }) }
     }
 
     /// The approval.
@@ -50,14 +57,16 @@ impl Cover {
 
     /// The call has run, or may have: the yes stays used.
     pub(crate) fn spend(mut self) {
-        self.used = None;
+        self.back = None;
     }
 }
 
 impl Drop for Cover {
     fn drop(&mut self) {
-        if let Some(Used { approvals, by }) = self.used.take() {
-            approvals.restore(&self.id, by);
+        match self.back.take() {
+            None => {}
+            Some(Back::Approvals { approvals, by }) => approvals.restore(&self.id, by),
+            Some(Back::Lender(back)) => back(),
         }
     }
 }

@@ -114,7 +114,7 @@ pub(crate) fn input_responses(entry: &GrantEntry, message: &Message<'_>) -> Opti
 /// A modern client's request as a modern server may have it: the same, and with its own `requestState`. A state that is
 /// taken back here is used.
 pub(crate) fn continued(way: Way<'_>, message: &Message<'_>) -> Result<Option<Vec<u8>>, Cause> {
-    let Some((state, text)) = sealed_state(way.gate, way.entry, message)? else {
+    let Keeper::Client(state, text) = Keeper::of(way.gate, way.entry, message)? else {
         return Ok(input_responses(way.entry, message));
     };
     let about = About::of(way.entry, message).ok_or(Cause::StateRefused("this method has none"))?;
@@ -142,23 +142,40 @@ fn kept_responses<'m, 'a>(entry: &GrantEntry, message: &'m Message<'a>) -> Vec<(
 
 /// Whether the state that a request brings back could be taken back; the yes under which the request goes on with it.
 pub(crate) fn check_state(gate: &Gate, entry: &GrantEntry, message: &Message<'_>) -> Result<Option<Cover>, Cause> {
-    let Some((_, text)) = sealed_state(gate, entry, message)? else { return Ok(gate.held.cover(entry, message)) };
-    let about = About::of(entry, message).ok_or(Cause::StateRefused("this method has none"))?;
-    gate.states.check(&about, text, gate.clock.now())
+    match Keeper::of(gate, entry, message)? {
+        Keeper::Nobody => Ok(None),
+        Keeper::Gate => Ok(gate.held.lend(entry, message)),
+        Keeper::Client(_, text) => {
+            let about = About::of(entry, message).ok_or(Cause::StateRefused("this method has none"))?;
+            gate.states.check(&about, text, gate.clock.now())
+        }
+    }
 }
 
-/// The state that a modern request to a modern upstream brings back. Others keep theirs elsewhere, or have none.
-fn sealed_state<'m, 'a>(
-    gate: &Gate,
-    entry: &GrantEntry,
-    message: &'m Message<'a>,
-) -> Result<Option<(&'m Value<'a>, &'m str)>, Cause> {
-    let Some(params) = message.params().filter(|params| params.get("requestState").is_some()) else { return Ok(None) };
-    let is_modern = message.meta(META_PROTOCOL_VERSION).is_some();
-    if !is_modern || !has_legs(message.method()) || !speaks_modern(gate, entry) {
-        return Ok(None);
+/// Who keeps the call that a request goes on with.
+enum Keeper<'m, 'a> {
+    /// Nobody: the request begins anew, whatever it brings.
+    Nobody,
+    /// The gateway, for a legacy upstream.
+    Gate,
+    /// The client, in the sealed state of a modern upstream: where it stands, and its text.
+    Client(&'m Value<'a>, &'m str),
+}
+
+impl<'m, 'a> Keeper<'m, 'a> {
+    /// Only a modern request goes on with one; in a legacy message, `requestState` is a word like any other.
+    fn of(gate: &Gate, entry: &GrantEntry, message: &'m Message<'a>) -> Result<Self, Cause> {
+        let params = message.params().filter(|params| params.get("requestState").is_some());
+        let Some(params) = params.filter(|_| has_legs(message.method())) else { return Ok(Self::Nobody) };
+        if message.meta(META_PROTOCOL_VERSION).is_none() {
+            return Ok(Self::Nobody);
+        }
+        if !speaks_modern(gate, entry) {
+            return Ok(Self::Gate);
+        }
+        let state = request_state(params).map_err(|_| Cause::StateRefused("it is no string"))?;
+        Ok(state.map_or(Self::Nobody, |(state, text)| Self::Client(state, text)))
     }
-    request_state(params).map_err(|_| Cause::StateRefused("it is no string"))
 }
 
 /// Whether the upstream speaks the modern revision, as far as is known.

@@ -117,10 +117,12 @@ async fn go_on(
     way: Way<'_>,
     permit: Permit,
     message: &Message<'_>,
-    live: Live,
+    mut live: Live,
     answers: Vec<Vec<u8>>,
 ) -> Result<Exchange, Failure> {
     let timeouts = &way.entry.server.timeouts;
+    // What this leg leaves under, the next one does.
+    live.cover = permit.cover().map(Cover::for_legs);
     let flight = crate::forward::forward_answers(permit, live.peer(), answers, timeouts).await?;
     let answers = Answers::new(way, message, live);
     first_of(Messages::new(Source::Held(Box::new(answers)), relay(way).of(message, flight))).await

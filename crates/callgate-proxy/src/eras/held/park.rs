@@ -41,7 +41,7 @@ struct Entry {
     grant: GrantId,
     ends: Instant,
     questions: Vec<(String, Question)>,
-    /// The yes under which the call left.
+    /// The yes under which the call left; none while a request has it that goes on with the call.
     cover: Option<Cover>,
     waits: Waits,
 }
@@ -123,12 +123,19 @@ impl Parked {
         Ok(format!("{PREFIX}{}{}", hex::encode(id), hex::encode(mac.as_bytes())))
     }
 
-    /// The yes under which a call left that this request goes on with.
-    pub(super) fn cover(&self, entry: &GrantEntry, message: &Message<'_>) -> Option<Cover> {
+    /// The yes under which a call left that this request goes on with. It is moved out of the call, so that one request
+    /// has it at a time, and comes back where that request does not leave.
+    pub(super) fn lend(&self, entry: &GrantEntry, message: &Message<'_>) -> Option<Cover> {
         let state = message.params()?.get("requestState")?.as_str().filter(|state| state.starts_with(PREFIX))?;
         let name = self.unseal(state, &About::of(entry, message))?;
-        let entries = self.entries();
-        entries.get(&name).filter(|entry| entry.ends > Instant::now())?.cover.as_ref().map(Cover::for_legs)
+        let cover = self.entries().get_mut(&name).filter(|entry| entry.ends > Instant::now())?.cover.take()?;
+        let (id, binding) = (cover.id().clone(), *cover.binding());
+        let entries = Arc::clone(&self.entries);
+        Some(Cover::lent(id, binding, move || {
+            if let Some(entry) = entries.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&name) {
+                entry.cover = Some(cover);
+            }
+        }))
     }
 
     /// The call that a `requestState` names, where it is one of ours and about the same.

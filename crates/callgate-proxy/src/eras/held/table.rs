@@ -90,9 +90,10 @@ impl Held {
         self.parked.count()
     }
 
-    /// The yes under which a call left that this request goes on with.
-    pub(crate) fn cover(&self, entry: &GrantEntry, message: &Message<'_>) -> Option<Cover> {
-        self.parked.cover(entry, message)
+    /// The yes under which a call left that this request goes on with: for a request that is carried by
+    /// [`carry`](super::carry), which takes the call itself.
+    pub(crate) fn lend(&self, entry: &GrantEntry, message: &Message<'_>) -> Option<Cover> {
+        self.parked.lend(entry, message)
     }
 
     /// Ends the sessions whose grant or server has gone or changed, that have ended, or are idle for too long.

@@ -83,6 +83,40 @@ async fn a_leg_under_another_policy_is_a_new_call() {
 }
 
 #[tokio::test]
+async fn a_yes_of_a_call_that_waits_covers_no_message_that_does_not_take_the_call() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let (world, desk) = planned(server(log.path()), json!({}), Plan { era: UpstreamEra::Legacy, ..Plan::default() }).await;
+    let params = json!({ "name": "safe", "arguments": { "n": 6, "how": "url" } });
+    let mut leg = Leg::of("tools/call", Some("safe"), params.clone());
+    leg.capabilities = json!({ "elicitation": { "url": {} } });
+    leg.send(&world, 1).await;
+    desk.say(0, State::Approved);
+    let required = leg.send(&world, 2).await.json();
+    assert_eq!(required["result"]["resultType"], "input_required", "{required}");
+    let calls = || std::fs::read_to_string(log.path()).unwrap().matches("tools/call").count();
+    assert_eq!(calls(), 1);
+
+    // The same call in a legacy session, with the state of the one that waits: it would leave as often as it is sent.
+    let legacy = world.session().await;
+    let mut body = json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": params });
+    body["params"]["requestState"] = required["result"]["requestState"].clone();
+    for _ in 0..3 {
+        let asked = super::send(&world, &legacy, &body.to_string()).await.json();
+        assert_eq!(decision(&asked)["approval"]["id"], "a_1", "{asked}");
+    }
+    assert_eq!((calls(), desk.rows().len(), desk.states()[1].clone()), (1, 2, State::Pending));
+
+    // The leg that takes the call has its yes, and no other has it afterwards.
+    let next = leg.answering(&required, json!({ "q1": { "action": "accept" } }));
+    let again = next.send(&world, 4).await.json();
+    assert_eq!(again["result"]["resultType"], "input_required", "{again}");
+    let used = next.send(&world, 5).await.json();
+    assert_eq!(decision(&used)["approval"]["id"], "a_1", "{used}");
+    assert_eq!(calls(), 2);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn the_legs_of_a_legacy_client_s_call_leave_under_one_yes() {
     let server = crate::synthesized::server::Server::new().await;
     let plan = Plan { era: UpstreamEra::Modern, ..Plan::default() };
