@@ -77,6 +77,21 @@ fn under(rules: &str) -> Policy {
     policy(&format!(r#"{{"version":"1","default":"allow","tools":{{"t":{{"results":{rules}}}}}}}"#))
 }
 
+/// With a search per key, and one per number that is taken, this would not end.
+#[test]
+fn any_number_of_keys_that_become_one_are_told_apart() {
+    const MANY: usize = 30_000;
+    let rules = under(r#"{"redact":["email"]}"#);
+    let keys = (0..MANY).map(|number| format!(r#""u{number}@acme.io":0,"[REDACTED:email]#{number}":0"#));
+    let result = format!("{{{}}}", keys.collect::<Vec<_>>().join(","));
+    let judged = Stage::new().judge(Some(&rules), None, "t", &result);
+    assert_eq!(judged.edits.len(), MANY);
+    let kept: BTreeMap<String, u8> = serde_json::from_str(&edited(&result, &judged)).unwrap();
+    assert_eq!(kept.len(), 2 * MANY, "no key is there twice");
+    assert_eq!(judged.edits[0].json, r#""[REDACTED:email]""#);
+    assert_eq!(judged.edits[1].json, format!(r#""[REDACTED:email]#{MANY}""#));
+}
+
 #[test]
 fn what_is_taken_out_is_replaced_in_its_place_and_nothing_else_changes() {
     let stage = Stage::new();
@@ -105,10 +120,51 @@ fn what_is_taken_out_is_replaced_in_its_place_and_nothing_else_changes() {
             "1 customer",
         ),
         (
-            r#"{"requestState":"C-123456","task":{"taskId":"C-123456","statusMessage":"C-123456"},"_meta":{"io.modelcontextprotocol/x":"C-123456"}}"#,
+            r#"{"requestState":"C-123456","task":{"taskId":"C-123456","statusMessage":"C-123456"},"_meta":{"io.modelcontextprotocol/x":"C-123456","io.modelcontextprotocol/related-task":{"taskId":"C-123456"}}}"#,
             Some(
-                r#"{"requestState":"C-123456","task":{"taskId":"C-123456","statusMessage":"[REDACTED:customer]"},"_meta":{"io.modelcontextprotocol/x":"C-123456"}}"#,
+                r#"{"requestState":"C-123456","task":{"taskId":"C-123456","statusMessage":"[REDACTED:customer]"},"_meta":{"io.modelcontextprotocol/x":"[REDACTED:customer]","io.modelcontextprotocol/related-task":{"taskId":"C-123456"}}}"#,
             ),
+            "2 customer",
+        ),
+        // Names of the protocol in what a tool says, and texts where they would be bytes, are words like any other.
+        (
+            r#"{"structuredContent":{"method":"C-123456","requestId":{"a":"C-123456"},"nextCursor":"C-123456"}}"#,
+            Some(
+                r#"{"structuredContent":{"method":"[REDACTED:customer]","requestId":{"a":"[REDACTED:customer]"},"nextCursor":"[REDACTED:customer]"}}"#,
+            ),
+            "3 customer",
+        ),
+        (
+            r#"{"structuredContent":{"uri":"a","blob":"C-123456","b":{"type":"image","data":"C-123456"},"io.modelcontextprotocol/x":"C-123456"}}"#,
+            Some(
+                r#"{"structuredContent":{"uri":"a","blob":"[REDACTED:customer]","b":{"type":"image","data":"[REDACTED:customer]"},"io.modelcontextprotocol/x":"[REDACTED:customer]"}}"#,
+            ),
+            "3 customer",
+        ),
+        (
+            r#"{"requestState":["C-123456"],"nextCursor":{"a":"C-123456"},"content":[{"type":"image","data":["C-123456"]},{"uri":"a","blob":"C-123456"}]}"#,
+            Some(
+                r#"{"requestState":["[REDACTED:customer]"],"nextCursor":{"a":"[REDACTED:customer]"},"content":[{"type":"image","data":["[REDACTED:customer]"]},{"uri":"a","blob":"[REDACTED:customer]"}]}"#,
+            ),
+            "4 customer",
+        ),
+        (
+            r#"{"result":{"content":[{"type":"resource","resource":{"uri":"a:b","blob":"C-123456"}}],"structuredContent":{"taskId":"C-123456"}}}"#,
+            Some(
+                r#"{"result":{"content":[{"type":"resource","resource":{"uri":"a:b","blob":"C-123456"}}],"structuredContent":{"taskId":"[REDACTED:customer]"}}}"#,
+            ),
+            "1 customer",
+        ),
+        (
+            r#"{"inputRequests":{"q":{"method":"C-123456","params":{"elicitationId":"C-123456","message":"C-123456"}}}}"#,
+            Some(
+                r#"{"inputRequests":{"q":{"method":"C-123456","params":{"elicitationId":"C-123456","message":"[REDACTED:customer]"}}}}"#,
+            ),
+            "1 customer",
+        ),
+        (
+            r#"aside {"level":"info","data":{"type":"image","data":"C-123456"}}"#,
+            Some(r#"{"level":"info","data":{"type":"image","data":"[REDACTED:customer]"}}"#),
             "1 customer",
         ),
         (

@@ -1,25 +1,16 @@
 //! What is taken out of a result, text by text: the strings and the keys, wherever they stand.
 
+mod place;
+
 use callgate_detect::{Detectors, Found, merge};
 use callgate_json::{Kind, Member, Span, Value, write_string};
-use std::collections::BTreeMap;
+use place::Place;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Numbers with fewer characters are no card's or person's.
 const SHORTEST_NUMBER: usize = 9;
-/// Members of a result, of a task in it, and of a notification that belong to the protocol: without them the answer
-/// could not be used, and none holds what a tool says.
-const OF_PROTOCOL: [&str; 9] = [
-    "requestState",
-    "taskId",
-    "resultType",
-    "nextCursor",
-    "progressToken",
-    "requestId",
-    "elicitationId",
-    "jsonrpc",
-    "method",
-];
 
 /// One replacement in the bytes that a value was read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +26,7 @@ pub(super) fn edits(detectors: &[&Detectors], value: &Value<'_>) -> (Vec<Edit>, 
     let detectors: Vec<&Detectors> = detectors.iter().copied().filter(|one| !one.is_empty()).collect();
     let mut walk = Walk { detectors: &detectors, edits: Vec::new(), found: BTreeMap::new() };
     if !detectors.is_empty() {
-        walk.value(value, None, 0);
+        walk.value(value, None, Place::Top);
     }
     let Walk { edits, found, .. } = walk;
     (edits, found.into_iter().map(|(name, count)| (name.into(), count)).collect())
@@ -48,39 +39,33 @@ struct Walk<'d> {
 }
 
 impl<'d> Walk<'d> {
-    fn value(&mut self, value: &Value<'_>, key: Option<&str>, depth: usize) {
+    fn value(&mut self, value: &Value<'_>, key: Option<&str>, place: Place) {
         match &value.kind {
             Kind::Null | Kind::Bool(_) => {}
             Kind::Number(number) if number.text.len() < SHORTEST_NUMBER => {}
             Kind::Number(number) => self.text(number.text, key, value.span),
             Kind::String(text) => self.text(text, key, value.span),
-            Kind::Array(items) => items.iter().for_each(|item| self.value(item, key, depth + 1)),
-            Kind::Object(_) => self.object(value, depth),
+            Kind::Array(items) => items.iter().for_each(|item| self.value(item, key, place)),
+            Kind::Object(_) => self.object(value, place),
         }
     }
 
-    fn object(&mut self, object: &Value<'_>, depth: usize) {
+    fn object(&mut self, object: &Value<'_>, place: Place) {
+        let mut names = None;
         for member in object.members() {
-            let is_of_protocol =
-                depth <= 1 && OF_PROTOCOL.contains(&&*member.key) || member.key.starts_with("io.modelcontextprotocol/");
-            if is_of_protocol || is_binary(object, &member.key) {
+            if place.keeps(object, member) {
                 continue;
             }
-            self.key(object, member);
-            self.value(&member.value, Some(&member.key), depth + 1);
+            self.key(object, member, &mut names);
+            self.value(&member.value, Some(&member.key), place.within(&member.key));
         }
     }
 
     /// A key. Two that lose what told them apart are numbered: no object may have a key twice.
-    fn key(&mut self, object: &Value<'_>, member: &Member<'_>) {
+    fn key<'v>(&mut self, object: &'v Value<'_>, member: &Member<'_>, names: &mut Option<Names<'v>>) {
         let Some(kept) = self.kept(&member.key, None) else { return };
-        let taken = |key: &str| {
-            let is_written = |edit: &Edit| edit.span.start >= object.span.start && edit.json == quoted(key);
-            object.get(key).is_some() || self.edits.iter().rev().any(is_written)
-        };
-        let numbered = (2..).map(|number| format!("{kept}#{number}"));
-        let free = std::iter::once(kept.clone()).chain(numbered).find(|key| !taken(key));
-        self.edits.push(Edit { span: member.key_span, json: quoted(&free.unwrap_or(kept)) });
+        let free = names.get_or_insert_with(|| Names::of(object)).free(kept);
+        self.edits.push(Edit { span: member.key_span, json: quoted(&free) });
     }
 
     fn text(&mut self, text: &str, key: Option<&str>, span: Span) {
@@ -113,19 +98,39 @@ impl<'d> Walk<'d> {
     }
 }
 
+/// The keys of one object, as they came and as they go on.
+struct Names<'v> {
+    taken: HashSet<Cow<'v, str>>,
+    /// The last number that each key was given: what was taken once stays taken.
+    numbers: HashMap<String, usize>,
+}
+
+impl<'v> Names<'v> {
+    fn of(object: &'v Value<'_>) -> Self {
+        let taken = object.members().iter().map(|member| Cow::Borrowed(&*member.key)).collect();
+        Self { taken, numbers: HashMap::new() }
+    }
+
+    /// The key, numbered where there is one such already.
+    fn free(&mut self, key: String) -> String {
+        if self.taken.insert(Cow::Owned(key.clone())) {
+            return key;
+        }
+        let number = self.numbers.entry(key.clone()).or_insert(1);
+        loop {
+            *number += 1;
+            let numbered = format!("{key}#{number}");
+            if self.taken.insert(Cow::Owned(numbered.clone())) {
+                return numbered;
+            }
+        }
+    }
+}
+
 fn quoted(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     write_string(text, &mut json);
     json
-}
-
-/// The bytes of images, sounds and files, which are no text.
-fn is_binary(object: &Value<'_>, key: &str) -> bool {
-    match key {
-        "data" => matches!(object.get("type").and_then(Value::as_str), Some("image" | "audio")),
-        "blob" => object.get("uri").is_some(),
-        _ => false,
-    }
 }
 
 fn find_in<'d>(detectors: &'d Detectors, text: &str, key: Option<&str>) -> Vec<Found<'d>> {
