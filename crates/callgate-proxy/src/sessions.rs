@@ -3,6 +3,7 @@
 //! The id that a client holds is random, except where the upstream speaks HTTP: there it is sealed ([`ticket`]), and
 //! another process with the same key can take the session up.
 
+mod awaited;
 mod ended;
 mod session;
 mod ticket;

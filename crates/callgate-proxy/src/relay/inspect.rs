@@ -144,8 +144,10 @@ impl Relay {
         if self.method.is_some() || !self.entry.has_result_rules() {
             return self.origin.clone();
         }
-        let known = message.id().and_then(|id| self.session.as_ref()?.awaited(&id));
-        known.unwrap_or(Some(Inspected::Unknown))
+        match (&self.session, message.id()) {
+            (Some(session), Some(id)) => session.awaited(&id),
+            _ => Some(Inspected::Unknown),
+        }
     }
 
     /// Of what a notification or a question is: of a task, of the request on whose stream it comes, or the server's own.

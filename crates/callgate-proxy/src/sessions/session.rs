@@ -1,5 +1,6 @@
 //! One legacy session: what is known of it, what is open in it, and what its upstream would have to be told again.
 
+use super::awaited::Awaited;
 use super::{FarEnd, NewSession, Why};
 use crate::errors::Cause;
 use crate::results::Inspected;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use callgate_mcp::{Message, Method, RequestId, Revision};
 use callgate_policy::{Client, GrantId, Timestamp};
 use http::HeaderValue;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,8 +18,6 @@ use tokio::sync::watch;
 
 /// Requests of one server that a client has not answered yet.
 const MAX_ASKED: usize = 1024;
-/// Requests whose answers rules over results look at, and that are remembered; the oldest go first.
-const MAX_AWAITED: usize = 256;
 /// An `initialize` above this is not kept.
 const MAX_HELLO: usize = 64 << 10;
 
@@ -55,8 +54,8 @@ pub(crate) struct Session {
     pub(crate) reopening: tokio::sync::Mutex<()>,
     /// The upstream was told something that it would have to be told again.
     told: AtomicBool,
-    /// What was asked whose answers rules look at: a stream that is taken up again brings them to nobody in particular.
-    awaited: Mutex<VecDeque<(RequestId, Option<Inspected>)>>,
+    /// What was asked, where there are rules over results.
+    awaited: Mutex<Awaited>,
 }
 
 /// A stream, or a connection, that is open: as long as there is one, the session is not idle.
@@ -189,19 +188,12 @@ impl Session {
         if !matches!(self.far, FarEnd::Http(_)) {
             return;
         }
-        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
-        awaited.retain(|(known, _)| *known != id);
-        awaited.push_back((id, origin.map(Inspected::remembered)));
-        if awaited.len() > MAX_AWAITED {
-            awaited.pop_front();
-        }
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner).note(id, origin);
     }
 
-    /// Of what an answer with this id is: nothing inside where no rule looks at it, and nothing at all where nobody
-    /// knows any more.
-    pub(crate) fn awaited(&self, id: &RequestId) -> Option<Option<Inspected>> {
-        let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
-        awaited.iter().find(|(known, _)| known == id).map(|(_, origin)| origin.clone())
+    /// Of what an answer with this id is; `None` only where no rule could look at it.
+    pub(crate) fn awaited(&self, id: &RequestId) -> Option<Inspected> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner).of(id)
     }
 
     /// Notes that the server asks the client something. False where too many such questions are open.

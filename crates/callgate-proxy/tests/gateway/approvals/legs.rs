@@ -85,7 +85,8 @@ async fn a_leg_under_another_policy_is_a_new_call() {
 #[tokio::test]
 async fn a_yes_of_a_call_that_waits_covers_no_message_that_does_not_take_the_call() {
     let log = tempfile::NamedTempFile::new().unwrap();
-    let (world, desk) = planned(server(log.path()), json!({}), Plan { era: UpstreamEra::Legacy, ..Plan::default() }).await;
+    let (world, desk) =
+        planned(server(log.path()), json!({}), Plan { era: UpstreamEra::Legacy, ..Plan::default() }).await;
     let params = json!({ "name": "safe", "arguments": { "n": 6, "how": "url" } });
     let mut leg = Leg::of("tools/call", Some("safe"), params.clone());
     leg.capabilities = json!({ "elicitation": { "url": {} } });

@@ -281,6 +281,37 @@ async fn an_answer_that_a_resumed_stream_brings() {
 }
 
 #[tokio::test]
+async fn a_request_that_uses_an_id_again_does_not_answer_for_the_first() {
+    let secret = secret();
+    let primed = "id: up-1\nretry: 5\ndata: \n\n";
+    let late = format!(
+        "id: up-2\ndata: {{\"jsonrpc\":\"2.0\",\"id\":\"mine\",\"result\":{{\"content\":[{{\"text\":\"{secret}\"}}]}}}}\n\n"
+    );
+    let upstream = Upstream::new(move |seen| match (seen.method.as_str(), seen.json()["params"]["name"].as_str()) {
+        (_, Some("safe")) => events(&[primed.to_owned()]),
+        ("GET", _) => events(std::slice::from_ref(&late)),
+        _ => decent(seen),
+    })
+    .await;
+    let list = r#"{"jsonrpc":"2.0","id":"mine","method":"tools/list"}"#.to_owned();
+    for again in [list, call("plain").replace("\"safe\"", "\"echo\"")] {
+        let world = World::planned(http_upstream(&upstream), plan()).await;
+        let session = world.session().await;
+        let headers = [("Mcp-Session-Id", session.as_str())];
+        assert_eq!(world.post(&headers, call("plain")).await.text(), primed);
+        assert_eq!(world.post(&headers, &again).await.status, 200);
+        let get = format!(
+            "GET /mcp/one HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nAccept: text/event-stream\r\n\
+             Mcp-Session-Id: {session}\r\nLast-Event-ID: up-1\r\nConnection: close\r\n\r\n"
+        );
+        let refused = world.raw(get.as_bytes()).await.response();
+        assert_eq!(refused["error"]["data"]["code"], "CG2110", "{again}: {refused}");
+        ruled(&world.memory, &secret);
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_tool_is_under_the_rules_at_the_top() {
     let secret = secret();
     let world = World::planned(script(&telling(&secret)), with_top_level()).await;
