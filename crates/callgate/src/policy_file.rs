@@ -1,5 +1,6 @@
 //! A policy that is a file, as `wrap` has one: the version in force is the last one that was good.
 
+use crate::failure::Failure;
 use callgate_control::document;
 use callgate_policy::Policy;
 use callgate_proxy::AttachedPolicy;
@@ -16,22 +17,30 @@ pub(crate) struct PolicyFile {
 }
 
 impl PolicyFile {
-    /// Reads the file for the first time. A file that can't be used refuses every call, and the text says why.
-    pub(crate) fn open(path: PathBuf) -> (Self, Option<String>) {
+    /// Reads the file for the first time. Where it can't be read, nothing begins: a path was mistyped, say. A document
+    /// that can't be used refuses every call until it is corrected, and the text says why.
+    pub(crate) fn open(path: PathBuf) -> Result<(Self, Option<String>), Failure> {
+        let read = std::fs::read(&path).map_err(|error| {
+            let message = format!("can't read the policy `{}`: {error}", path.display());
+            Failure::cannot_run("CG3061", message, "name a policy file with `--policy FILE`")
+        })?;
         let refuse = Arc::new(Policy::refuse_all("the policy file was not read yet"));
         let mut file = Self { path, policy: refuse, version: 0, seen: None };
-        let notice = file.reload();
+        let notice = file.take(Ok(read));
         let broken = (file.version == 0).then_some(notice).flatten();
         if let Some(why) = &broken {
             file.policy = Arc::new(Policy::refuse_all(why));
         }
-        (file, broken.map(|why| format!("{why}; until it is corrected every call is refused [CG3061]")))
+        Ok((file, broken.map(|why| format!("{why}; until it is corrected every call is refused [CG3061]"))))
     }
 
     /// Reads the file again; what to tell the operator, where something changed.
     pub(crate) fn reload(&mut self) -> Option<String> {
+        self.take(std::fs::read(&self.path))
+    }
+
+    fn take(&mut self, read: std::io::Result<Vec<u8>>) -> Option<String> {
         let name = self.path.display().to_string();
-        let read = std::fs::read(&self.path);
         let same = match (&read, &self.seen) {
             (Ok(now), Some(before)) => now == before,
             (Err(_), None) => self.version > 0,

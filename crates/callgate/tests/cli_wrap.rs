@@ -179,6 +179,17 @@ fn the_status_of_the_server_is_passed_on() {
 }
 
 #[test]
+fn a_policy_that_can_not_be_read_begins_nothing() {
+    let folder = Folder::new();
+    let missing = folder.data().join("nope.json");
+    let wrap = ["wrap", "--policy", missing.to_str().unwrap(), "--", CALLGATE, "fixture", "--tools", "pare-docker"];
+    let refused = run_with_input(&folder.data(), &wrap, "");
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert_eq!((refused.stdout.as_str(), refused.stderr.matches("nope.json").count()), ("", 1), "{refused:?}");
+    assert!(refused.stderr.contains("CG3061"), "{refused:?}");
+}
+
+#[test]
 fn a_bridge_presents_its_token_to_the_gateway() {
     let folder = Folder::new();
     let gateway = Gateway::start(&folder.data(), &[]);

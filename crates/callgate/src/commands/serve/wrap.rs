@@ -64,7 +64,7 @@ impl Wrapped {
             check_program(command, cwd.as_deref(), environment)?;
         }
         let unnamed = |_| Failure::cannot_run("CG3040", "the fixed names can't be used", "");
-        let (file, notice) = PolicyFile::open(args.policy.clone());
+        let (file, notice) = PolicyFile::open(args.policy.clone())?;
         if let Some(notice) = notice {
             output::note(&notice);
         }
