@@ -345,10 +345,10 @@ impl Way<'_> {
             flight.accepted();
             return Ok(Exchange::Bare(status));
         }
-        let mut relay = Relay::new(self.gate, self.entry, self.session, self.era).of(message, flight);
         if message.kind() != MessageKind::Request {
-            relay.answered_unlooked();
-            return Ok(Exchange::Whole { status, message: bytes });
+            // Nothing was asked, so nobody waits for what it says, and no rule knows what it would be.
+            flight.accepted();
+            return Ok(if status.is_success() { Exchange::Accepted } else { Exchange::Bare(status) });
         }
         let seen = relay.see_answer(&bytes).await?;
         // Where the server does not say it with its status.
@@ -381,3 +381,4 @@ pub(crate) fn is_type(value: &[u8], media_type: &[u8]) -> bool {
     let end = value.iter().position(|byte| matches!(byte, b';' | b' ' | b'\t')).unwrap_or(value.len());
     value.get(..end).is_some_and(|kind| kind.eq_ignore_ascii_case(media_type))
 }
+        let mut relay = Relay::new(self.gate, self.entry, self.session, self.era).of(message, flight);

@@ -225,13 +225,6 @@ impl Relay {
         }
     }
 
-    /// Something was answered where nothing had to be.
-    pub(crate) fn answered_unlooked(&mut self) {
-        if let Some(flight) = self.flight.take() {
-            flight.accepted();
-        }
-    }
-
     /// Settles with a failure, and gives it back.
     pub(crate) fn fail(&mut self, failure: Failure) -> Failure {
         match self.flight.take() {

@@ -51,7 +51,8 @@ impl Relay {
         if !self.entry.has_result_rules() {
             return seen;
         }
-        let (Some(origin), Some(params)) = (self.origin_of_aside(message), message.params()) else { return seen };
+        let Some(params) = message.params() else { return seen };
+        let origin = self.origin_of_aside(message);
         if !origin.is_ruled(&self.entry) {
             return seen;
         }
@@ -151,16 +152,13 @@ impl Relay {
     }
 
     /// Of what a notification or a question is: of a task, of the request on whose stream it comes, or the server's own.
-    fn origin_of_aside(&self, message: &Message<'_>) -> Option<Inspected> {
+    fn origin_of_aside(&self, message: &Message<'_>) -> Inspected {
         if is_of_task(message) {
             let id = message.params().and_then(|params| params.get("taskId")).and_then(Value::as_str);
-            return Some(Inspected::of_task(&self.gate, &self.entry, id.unwrap_or_default(), message.method()));
+            return Inspected::of_task(&self.gate, &self.entry, id.unwrap_or_default(), message.method());
         }
-        match &self.origin {
-            Some(origin) => Some(origin.clone()),
-            None if self.waits_for_events() => Some(Inspected::by_itself(message.method_name().unwrap_or_default())),
-            None => None,
-        }
+        let by_itself = || Inspected::by_itself(message.method_name().unwrap_or_default());
+        self.origin.clone().unwrap_or_else(by_itself)
     }
 }
 

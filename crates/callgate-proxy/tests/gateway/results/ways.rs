@@ -157,6 +157,32 @@ fn secret_state() -> String {
 }
 
 #[tokio::test]
+async fn what_comes_beside_an_answer_that_no_rule_looks_at() {
+    let secret = secret();
+    let log = format!(
+        "data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{{\"level\":\"info\",\"data\":\"{secret}\"}}}}\n\n"
+    );
+    let list = "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"tools\":[]}}\n\n".to_owned();
+    let refusal = format!(r#"{{"jsonrpc":"2.0","error":{{"code":-32600,"message":"{secret}"}}}}"#);
+    let upstream = Upstream::new(move |seen| match seen.json()["method"].as_str() {
+        Some("tools/list") => events(&[log.clone(), list.clone()]),
+        Some("notifications/poke") => json_answer(&refusal),
+        _ => decent(seen),
+    })
+    .await;
+    let world = World::planned(http_upstream(&upstream), with_top_level()).await;
+    let session = world.session().await;
+    let headers = [("Mcp-Session-Id", session.as_str())];
+    let said = world.post(&headers, r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).await.events();
+    assert_eq!(said[0]["params"]["data"], GONE, "{said:?}");
+    // Nobody asked anything with a notification, so that nothing of an answer to it is anybody's.
+    let told = world.post(&headers, r#"{"jsonrpc":"2.0","method":"notifications/poke"}"#).await;
+    assert_eq!((told.status, told.text().as_str()), (202, ""));
+    ruled(&world.memory, &secret);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn each_answer_of_a_batch() {
     let secret = secret();
     let text = secret.clone();
