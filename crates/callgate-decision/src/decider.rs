@@ -178,10 +178,12 @@ impl Decider {
     /// has to say yes first, the limits are looked at, and what is exhausted is a denial. What can't be recorded is
     /// refused as a fault. Dropping this future gives back what it reserved.
     pub async fn charge(&self, decision: Decision, about: &About<'_>) -> Result<Permit, Box<Refused>> {
-        match &self.place() {
+        let is_required = decision.is_required();
+        let charged = match &self.place() {
             Place::Here(local) => local.charge(decision, about.record(local.key())).await,
             Place::There(link) => link.charge(decision, about.record(link.key())).await,
-        }
+        };
+        charged.map(|permit| permit.required(is_required))
     }
 
     /// Charges and records a call that a person said yes to: an `Approve` becomes an allow under this approval. The yes

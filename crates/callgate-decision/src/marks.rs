@@ -34,6 +34,9 @@ pub struct MarkRecord<'a> {
     /// The mark.
     #[serde(borrow)]
     pub key: MarkKeyRecord<'a>,
+    /// The grant whose call left it; absent in records of older versions.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Cow<'a, str>>,
     /// How long it is of use, in milliseconds.
     pub keep_ms: u64,
     /// When the call began, in milliseconds since the Unix epoch.
@@ -46,6 +49,9 @@ pub struct StandingMarkRecord<'a> {
     /// The mark.
     #[serde(borrow)]
     pub key: MarkKeyRecord<'a>,
+    /// The grant whose call left it; absent in records of older versions.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Cow<'a, str>>,
     /// How long it is of use, in milliseconds.
     pub keep_ms: u64,
     /// When the last such call ended.
@@ -99,7 +105,7 @@ impl TryFrom<&MarkKeyRecord<'_>> for MarkKey {
 
 fn scope(wire: &MarkKeyRecord<'_>) -> Result<MarkScope, WireError> {
     let id = &*wire.id;
-    let grant = || GrantId::parse(id).map_err(|_| WireError::new("grant", id));
+    let grant = || parse_grant(id);
     Ok(match (&*wire.scope, wire.tag.as_deref()) {
         ("session", None) => MarkScope::Session(id.into()),
         ("sessionless", None) => MarkScope::Sessionless(grant()?),
@@ -111,9 +117,26 @@ fn scope(wire: &MarkKeyRecord<'_>) -> Result<MarkScope, WireError> {
     })
 }
 
+fn parse_grant(id: &str) -> Result<GrantId, WireError> {
+    GrantId::parse(id).map_err(|_| WireError::new("grant", id))
+}
+
+fn of_grant(grant: Option<&GrantId>) -> Option<Cow<'_, str>> {
+    grant.map(|grant| grant.as_str().into())
+}
+
+fn read_grant(wire: Option<&str>) -> Result<Option<GrantId>, WireError> {
+    wire.map(parse_grant).transpose()
+}
+
 impl<'a> From<&'a Marked> for MarkRecord<'a> {
     fn from(marked: &'a Marked) -> Self {
-        Self { key: (&marked.key).into(), keep_ms: marked.keep_ms, at: marked.at.0 }
+        Self {
+            key: (&marked.key).into(),
+            grant: of_grant(marked.grant.as_ref()),
+            keep_ms: marked.keep_ms,
+            at: marked.at.0,
+        }
     }
 }
 
@@ -121,7 +144,12 @@ impl TryFrom<&MarkRecord<'_>> for Marked {
     type Error = WireError;
 
     fn try_from(wire: &MarkRecord<'_>) -> Result<Self, WireError> {
-        Ok(Self { key: (&wire.key).try_into()?, keep_ms: wire.keep_ms, at: Timestamp(wire.at) })
+        Ok(Self {
+            key: (&wire.key).try_into()?,
+            grant: read_grant(wire.grant.as_deref())?,
+            keep_ms: wire.keep_ms,
+            at: Timestamp(wire.at),
+        })
     }
 }
 
@@ -129,6 +157,7 @@ impl<'a> From<&'a Mark> for StandingMarkRecord<'a> {
     fn from(mark: &'a Mark) -> Self {
         Self {
             key: (&mark.key).into(),
+            grant: of_grant(mark.grant.as_ref()),
             keep_ms: mark.keep_ms,
             ended: mark.ended.map(|at| at.0),
             completed: mark.completed.map(|at| at.0),
@@ -143,6 +172,7 @@ impl TryFrom<&StandingMarkRecord<'_>> for Mark {
     fn try_from(wire: &StandingMarkRecord<'_>) -> Result<Self, WireError> {
         Ok(Self {
             key: (&wire.key).try_into()?,
+            grant: read_grant(wire.grant.as_deref())?,
             keep_ms: wire.keep_ms,
             ended: wire.ended.map(Timestamp),
             completed: wire.completed.map(Timestamp),

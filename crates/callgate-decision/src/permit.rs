@@ -48,6 +48,9 @@ pub struct Ending {
 pub enum ResultKind {
     /// A result.
     Result,
+    /// An answer that was passed on without being read, or that does not say what it is: whether the call did what it was
+    /// for nobody knows.
+    Unread,
     /// A tool result marked `isError`.
     ToolError,
     /// A JSON-RPC error.
@@ -98,6 +101,12 @@ impl Permit {
         self.held.cover.as_deref()
     }
 
+    /// The same permission for a call that a flow wants completed, or not.
+    pub(crate) fn required(mut self, is_required: bool) -> Self {
+        self.held.is_required = is_required;
+        self
+    }
+
     /// The same permission, under a person's yes.
     pub(crate) fn under(mut self, cover: Cover) -> Self {
         self.held.cover = Some(Box::new(cover));
@@ -132,6 +141,11 @@ impl InFlight {
         self.held.cover.as_deref()
     }
 
+    /// Whether a flow wants the call completed: its answer has to be looked at.
+    pub fn is_required(&self) -> bool {
+        self.held.is_required
+    }
+
     /// Ends the call: its charges stay or go back, and what became of it is recorded.
     pub fn settle(mut self, ending: Ending) {
         self.held.end(&ending);
@@ -162,6 +176,7 @@ pub(crate) struct Held {
     backing: Option<Backing>,
     /// A call that waits for nobody has none, and pays a pointer.
     cover: Option<Box<Cover>>,
+    is_required: bool,
 }
 
 /// Where a reservation lives.
@@ -172,11 +187,11 @@ pub(crate) enum Backing {
 
 impl Held {
     pub(crate) fn new(id: DecisionId, backing: Backing) -> Self {
-        Self { id, backing: Some(backing), cover: None }
+        Self { id, backing: Some(backing), cover: None, is_required: false }
     }
 
     fn take(&mut self) -> Self {
-        Self { id: self.id, backing: self.backing.take(), cover: self.cover.take() }
+        Self { backing: self.backing.take(), cover: self.cover.take(), ..*self }
     }
 
     fn end(&mut self, ending: &Ending) {

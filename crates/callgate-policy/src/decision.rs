@@ -193,8 +193,14 @@ impl Decision {
         self.outcome != Outcome::Deny && self.history.as_ref().is_some_and(|history| history.checks.iter().any(asks))
     }
 
-    /// The same decision where a person has said yes: an allow, about which no flow asks again. What denies still does.
-    /// The rule stays, so that records name who asked.
+    /// Whether a flow wants the call completed: its answer has to be looked at, whatever it is.
+    pub fn is_required(&self) -> bool {
+        self.history.as_ref().is_some_and(|history| history.imprints.iter().any(|imprint| imprint.is_required))
+    }
+
+    /// The same decision where a person has said yes: an allow, about which no flow asks again that the yes is good for.
+    /// What denies still does, and what wants a yes of another person where this one is of anybody. The rule stays, so
+    /// that records name who asked.
     #[must_use]
     pub fn approved(mut self) -> Self {
         if self.outcome == Outcome::Deny {

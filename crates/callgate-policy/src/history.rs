@@ -94,12 +94,16 @@ pub enum FlowVerdict {
 pub struct Imprint {
     /// The mark.
     pub key: MarkKey,
+    /// The grant whose call leaves it.
+    pub grant: GrantId,
     /// How long it is of use, in milliseconds.
     pub keep_ms: u64,
     /// The rule that wants it.
     pub rule: RulePath,
     /// Where the flow stands.
     pub place: Place,
+    /// Whether the flow wants such a call completed: then its answer has to be looked at.
+    pub is_required: bool,
     /// Whether the flow is enforced.
     pub mode: Mode,
 }
@@ -109,6 +113,8 @@ pub struct Imprint {
 pub struct Marked {
     /// The mark.
     pub key: MarkKey,
+    /// The grant whose call left it; none in records of versions that did not note it.
+    pub grant: Option<GrantId>,
     /// How long it is of use, in milliseconds.
     pub keep_ms: u64,
     /// When the call began.
@@ -120,6 +126,8 @@ pub struct Marked {
 pub struct Mark {
     /// What identifies it.
     pub key: MarkKey,
+    /// The grant whose share of the history it is: the one that left it first, where that is known.
+    pub grant: Option<GrantId>,
     /// How long it is of use, in milliseconds.
     pub keep_ms: u64,
     /// The latest moment at which such a call ended that ran, or may have run.

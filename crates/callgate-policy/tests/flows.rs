@@ -345,19 +345,31 @@ fn a_restart_forgets_nothing_and_what_was_in_flight_ran_until_then() {
 #[test]
 fn a_full_history_refuses_what_it_can_not_remember() {
     let mut world = World::new(NO_EGRESS);
-    for session in 0..100_000 {
-        let session = session.to_string();
-        let (decision, receipt) = world.begin(Who { session: Some(&session), ..WHO }, "fetch", "{}");
-        assert!(receipt.is_some(), "{session}: {}", decision.message);
+    let grants = ["g1", "g2", "g3", "g4"];
+    for grant in grants {
+        for session in 0..25_000 {
+            let session = format!("{grant} {session}");
+            assert!(world.call(Who { grant, session: Some(&session), ..WHO }, "fetch").is_ok(), "{session}");
+        }
+        // One grant does not fill the history of the others.
+        let full = world.call(Who { grant, session: Some("new"), ..WHO }, "fetch").unwrap_err();
+        assert_eq!((full.reason, full.rule.as_str()), (Some(Reason::Fault), "/flows/no-egress"));
+        let whose =
+            if grant == "g4" { "the history is full (100000" } else { "this grant's share of the history is full" };
+        assert!(full.message.contains(whose), "{grant}: {}", full.message);
     }
-    let full = world.call(Who { session: Some("new"), ..WHO }, "fetch").unwrap_err();
-    assert_eq!((full.reason, full.rule.as_str()), (Some(Reason::Fault), "/flows/no-egress"));
-    assert!(world.call(Who { session: Some("1"), ..WHO }, "fetch").is_ok(), "it is there already");
+    let full = world.call(Who { grant: "g5", session: Some("new"), ..WHO }, "fetch").unwrap_err();
+    assert!(full.message.contains("the history is full (100000 entries)"), "{}", full.message);
+    assert!(world.call(Who { session: Some("g1 1"), ..WHO }, "fetch").is_ok(), "it is there already");
     assert!(world.call(Who { session: Some("new"), ..WHO }, "send_mail").is_ok());
 }
 
 #[test]
 fn the_documents_own_tests_and_the_calls_before() {
+    // What is forgotten leaves room, also to the grant whose it was.
+    world.now += 31 * DAY;
+    world.state.sweep(Timestamp(world.now));
+    assert!(world.call(Who { session: Some("new"), ..WHO }, "fetch").is_ok());
     let policy = read(&format!(
         r#"{{"version":"1","default":"allow","flows":[{NO_EGRESS},
             {{"name":"joined","after":{{"tool":"a"}},"scope":"tag:agent","deny":{{"tool":"b"}}}},

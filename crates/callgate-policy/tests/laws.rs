@@ -72,7 +72,7 @@ fn after(policy: &Policy, also: Option<&Policy>, calls: &[Made]) -> State {
         state.complete(&receipt, NOW);
         let more = also.and_then(|also| decided(also, None, tool, raw.as_bytes(), |decision| decision.history));
         for imprint in more.iter().flat_map(|history| &history.imprints) {
-            let marked = Marked { key: imprint.key.clone(), keep_ms: imprint.keep_ms, at: NOW };
+            let marked = Marked { key: imprint.key.clone(), grant: None, keep_ms: imprint.keep_ms, at: NOW };
             state.begin(&marked);
             let receipt = Receipt { marks: vec![marked], ..Receipt::default() };
             state.settle(&receipt, Settlement::Keep, NOW);

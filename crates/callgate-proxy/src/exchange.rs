@@ -26,7 +26,7 @@ use http::{Method as HttpMethod, StatusCode};
 use std::sync::Arc;
 
 /// Answers of a `tools/call` up to this many bytes are looked at, to learn what became of the call; longer ones stream
-/// through, and count as a result.
+/// through unread, unless something depends on what they say.
 const LOOK_AT: usize = 64 << 10;
 
 /// Who asks, and what the way to the upstream needs to know of it.
@@ -321,8 +321,8 @@ impl Way<'_> {
         mut body: AnswerBody,
     ) -> Result<Exchange, Failure> {
         let may_stream = self.streams && status.is_success() && message.method() == Method::ToolsCall;
-        // What a rule has to look at is read as a whole.
-        let streams = may_stream && !Inspected::looks_at(self.gate, self.entry, message);
+        // What a rule has to look at is read as a whole, and what tells whether a call that a flow requires was completed.
+        let streams = may_stream && !flight.is_required() && !Inspected::looks_at(self.gate, self.entry, message);
         let limit = if streams { LOOK_AT } else { self.gate.options.max_message };
         let bytes = match body.collect(limit).await {
             Ok(Collected::Whole(bytes)) => bytes,

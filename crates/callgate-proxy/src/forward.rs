@@ -203,6 +203,11 @@ impl Flight {
         self.inner.id()
     }
 
+    /// Whether a flow wants the call completed: its answer has to be looked at.
+    pub(crate) fn is_required(&self) -> bool {
+        self.inner.is_required()
+    }
+
     /// When the call's time is over, and how long that was.
     pub(crate) fn due(&self) -> Option<(tokio::time::Instant, Duration)> {
         self.due
@@ -224,9 +229,9 @@ impl Flight {
         self.bytes += bytes as u64;
     }
 
-    /// The response is there.
+    /// The response is there; `None` where it was passed on without being read.
     pub(crate) fn answered(self, outcome: Option<ResponseOutcome>) {
-        let Some(outcome) = outcome else { return self.end(Settlement::Keep, ResultKind::Result, None) };
+        let Some(outcome) = outcome else { return self.end(Settlement::Keep, ResultKind::Unread, None) };
         let settlement = if outcome.did_not_run() { Settlement::GiveBack } else { Settlement::Keep };
         let (result, code) = match outcome {
             ResponseOutcome::Result => (ResultKind::Result, None),

@@ -14,6 +14,7 @@ const MOMENTS: &str = "write how long ago (`90s`, `15m`, `12h`, `7d`) or an RFC 
 const OUTCOMES: &[&str] = &["allow", "deny", "approve"];
 const FATES: &[&str] = &[
     "result",
+    "unread",
     "tool_error",
     "error",
     "input_required",

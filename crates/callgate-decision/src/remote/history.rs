@@ -3,7 +3,7 @@
 use crate::marks::MarkKeyRecord;
 use crate::record::PlaceRecord;
 use crate::wire::{WireError, mode};
-use callgate_policy::{Ask, AskTerms, Check, FlowVerdict, History, Imprint, Mode, RulePath};
+use callgate_policy::{Ask, AskTerms, Check, FlowVerdict, GrantId, History, Imprint, Mode, RulePath};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -37,11 +37,14 @@ struct CheckMessage<'a> {
 struct ImprintMessage<'a> {
     #[serde(borrow)]
     key: MarkKeyRecord<'a>,
+    #[serde(borrow)]
+    grant: Cow<'a, str>,
     keep_ms: u64,
     #[serde(borrow)]
     rule: Cow<'a, str>,
     #[serde(borrow)]
     place: PlaceRecord<'a>,
+    required: bool,
     shadow: bool,
 }
 
@@ -74,9 +77,11 @@ impl<'a> From<&'a History> for HistoryMessage<'a> {
         };
         let imprint = |imprint: &'a Imprint| ImprintMessage {
             key: (&imprint.key).into(),
+            grant: imprint.grant.as_str().into(),
             keep_ms: imprint.keep_ms,
             rule: imprint.rule.as_str().into(),
             place: (&imprint.place).into(),
+            required: imprint.is_required,
             shadow: imprint.mode == Mode::Shadow,
         };
         Self {
@@ -104,9 +109,11 @@ impl TryFrom<&HistoryMessage<'_>> for History {
         let imprint = |wire: &ImprintMessage<'_>| {
             Ok(Imprint {
                 key: (&wire.key).try_into()?,
+                grant: GrantId::parse(&wire.grant).map_err(|_| WireError::new("grant", &wire.grant))?,
                 keep_ms: wire.keep_ms,
                 rule: RulePath::new(wire.rule.as_ref()),
                 place: (&wire.place).into(),
+                is_required: wire.required,
                 mode: mode(wire.shadow),
             })
         };

@@ -272,9 +272,11 @@ pub fn with_history(mut decision: Decision, asks: &[(u8, FlowVerdict)], leaves: 
     };
     let imprint = |event: &u8| Imprint {
         key: mark(*event),
+        grant: GrantId::parse("g1").unwrap(),
         keep_ms: 20_000,
         rule: RulePath::new(format!("/flows/{event}")),
         place: place(),
+        is_required: false,
         mode: Mode::Enforce,
     };
     let (checks, imprints) = (asks.iter().map(check).collect(), leaves.iter().map(imprint).collect());

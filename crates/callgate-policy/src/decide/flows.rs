@@ -56,7 +56,8 @@ fn one(case: &Case<'_>, source: Source, flow: &Flow, history: &mut History) -> R
     }
     if is_earlier {
         let (rule, place) = (flow.rule.clone(), at(source, &flow.place));
-        history.leave(Imprint { key, keep_ms: flow.keep_ms(), rule, place, mode: flow.mode });
+        let (grant, is_required, mode) = (case.facts.grant.id.clone(), !stops, flow.mode);
+        history.leave(Imprint { key, grant, keep_ms: flow.keep_ms(), rule, place, is_required, mode });
     }
     Ok(())
 }

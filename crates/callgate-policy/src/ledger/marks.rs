@@ -5,23 +5,34 @@ use crate::call::Timestamp;
 use crate::history::{Check, FlowVerdict, Imprint, Mark, MarkKey, Marked};
 use crate::ledger::Refusal;
 use crate::model::Mode;
-use crate::names::Organisation;
+use crate::names::{GrantId, Organisation};
 use std::collections::HashMap;
 
 /// Most marks that one organisation may have. Forgetting one would let calls through that it stops, so beyond it calls
 /// that would leave a new one are refused.
 const MAX_MARKS: usize = 100_000;
+/// Most of them that calls of one grant may have left, so that no single one fills the history of all.
+const MAX_OF_GRANT: usize = 25_000;
 
 /// The marks of one process, by key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marks {
     marks: HashMap<MarkKey, Standing>,
-    counts: HashMap<Organisation, usize>,
+    counts: HashMap<Organisation, Count>,
+}
+
+/// How many marks one organisation has.
+#[derive(Clone, Debug, Default)]
+struct Count {
+    all: usize,
+    of_grants: HashMap<GrantId, usize>,
 }
 
 /// What [`Mark`] shows of one key. Moments are milliseconds since the Unix epoch.
 #[derive(Clone, Debug, Default)]
 struct Standing {
+    /// Whose share of the history it is.
+    grant: Option<GrantId>,
     keep_ms: i64,
     ended: Option<i64>,
     completed: Option<i64>,
@@ -61,10 +72,14 @@ impl Marks {
         if self.marks.contains_key(&imprint.key) {
             return Ok(());
         }
-        match self.counts.get(&imprint.key.organisation) {
-            Some(count) if *count >= MAX_MARKS => Err(message::no_room(imprint, MAX_MARKS)),
-            _ => Ok(()),
+        let Some(count) = self.counts.get(&imprint.key.organisation) else { return Ok(()) };
+        if count.all >= MAX_MARKS {
+            return Err(message::no_room(imprint, "the history is full", MAX_MARKS));
         }
+        if count.of_grants.get(&imprint.grant).is_some_and(|of_grant| *of_grant >= MAX_OF_GRANT) {
+            return Err(message::no_room(imprint, "this grant's share of the history is full", MAX_OF_GRANT));
+        }
+        Ok(())
     }
 
     /// A call begins that leaves the mark. A mark of a flow in shadow mode is only left where there is room.
@@ -72,7 +87,8 @@ impl Marks {
         if imprint.mode == Mode::Shadow && self.has_room(imprint).is_err() {
             return None;
         }
-        let marked = Marked { key: imprint.key.clone(), keep_ms: imprint.keep_ms, at: Timestamp(now) };
+        let grant = Some(imprint.grant.clone());
+        let marked = Marked { key: imprint.key.clone(), grant, keep_ms: imprint.keep_ms, at: Timestamp(now) };
         self.begin(&marked);
         Some(marked)
     }
@@ -83,7 +99,7 @@ impl Marks {
         if let Some(over) = self.marks.get_mut(&marked.key).filter(|standing| standing.is_over(marked.at.0)) {
             (over.ended, over.completed) = (None, None);
         }
-        let standing = self.standing(&marked.key, marked.keep_ms);
+        let standing = self.standing(&marked.key, marked.grant.as_ref(), marked.keep_ms);
         let at = standing.open.partition_point(|open| *open <= marked.at.0);
         standing.open.insert(at, marked.at.0);
     }
@@ -103,13 +119,13 @@ impl Marks {
 
     /// A call ended with a result that is no error.
     pub(super) fn complete(&mut self, marked: &Marked, now: i64) {
-        let standing = self.standing(&marked.key, marked.keep_ms);
+        let standing = self.standing(&marked.key, marked.grant.as_ref(), marked.keep_ms);
         standing.completed = standing.completed.max(Some(now));
     }
 
     /// Puts a mark back.
     pub(super) fn restore(&mut self, mark: &Mark) {
-        let standing = self.standing(&mark.key, mark.keep_ms);
+        let standing = self.standing(&mark.key, mark.grant.as_ref(), mark.keep_ms);
         standing.ended = standing.ended.max(mark.ended.map(|at| at.0));
         standing.completed = standing.completed.max(mark.completed.map(|at| at.0));
         standing.open.extend(mark.open.iter().map(|at| at.0));
@@ -138,24 +154,29 @@ impl Marks {
         self.marks.retain(|key, standing| {
             let is_over = standing.is_over(now);
             if is_over {
-                forget(counts, &key.organisation);
+                forget(counts, key, standing);
             }
             !is_over
         });
     }
 
     fn remove(&mut self, key: &MarkKey) {
-        if self.marks.remove(key).is_some() {
-            forget(&mut self.counts, &key.organisation);
+        if let Some(standing) = self.marks.remove(key) {
+            forget(&mut self.counts, key, &standing);
         }
     }
 
     /// The standing of a key, made where there is none.
-    fn standing(&mut self, key: &MarkKey, keep_ms: u64) -> &mut Standing {
+    fn standing(&mut self, key: &MarkKey, grant: Option<&GrantId>, keep_ms: u64) -> &mut Standing {
         if !self.marks.contains_key(key) {
-            *self.counts.entry(key.organisation.clone()).or_default() += 1;
+            let count = self.counts.entry(key.organisation.clone()).or_default();
+            count.all += 1;
+            if let Some(grant) = grant {
+                *count.of_grants.entry(grant.clone()).or_default() += 1;
+            }
         }
-        let standing = self.marks.entry(key.clone()).or_default();
+        let made = || Standing { grant: grant.cloned(), ..Standing::default() };
+        let standing = self.marks.entry(key.clone()).or_insert_with(made);
         standing.keep_ms = standing.keep_ms.max(i64::try_from(keep_ms).unwrap_or(i64::MAX));
         standing
     }
@@ -174,6 +195,7 @@ impl Standing {
     fn shown(&self, key: &MarkKey) -> Mark {
         Mark {
             key: key.clone(),
+            grant: self.grant.clone(),
             keep_ms: u64::try_from(self.keep_ms).unwrap_or(0),
             ended: self.ended.map(Timestamp),
             completed: self.completed.map(Timestamp),
@@ -182,11 +204,18 @@ impl Standing {
     }
 }
 
-fn forget(counts: &mut HashMap<Organisation, usize>, organisation: &Organisation) {
-    if let Some(count) = counts.get_mut(organisation) {
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            counts.remove(organisation);
+fn forget(counts: &mut HashMap<Organisation, Count>, key: &MarkKey, standing: &Standing) {
+    let Some(count) = counts.get_mut(&key.organisation) else { return };
+    count.all = count.all.saturating_sub(1);
+    if count.all == 0 {
+        counts.remove(&key.organisation);
+        return;
+    }
+    let Some(grant) = &standing.grant else { return };
+    if let Some(of_grant) = count.of_grants.get_mut(grant) {
+        *of_grant = of_grant.saturating_sub(1);
+        if *of_grant == 0 {
+            count.of_grants.remove(grant);
         }
     }
 }

@@ -68,9 +68,9 @@ pub(super) fn not_yet(check: &Check) -> Refusal {
 }
 
 /// The refusal of a call whose mark has no place.
-pub(super) fn no_room(imprint: &Imprint, most: usize) -> Refusal {
+pub(super) fn no_room(imprint: &Imprint, what: &str, most: usize) -> Refusal {
     let message = format!(
-        "the rule `{}` could not be evaluated: the history is full ({most} entries), and nothing in it may be forgotten yet",
+        "the rule `{}` could not be evaluated: {what} ({most} entries), and nothing in it may be forgotten yet",
         imprint.rule
     );
     Refusal {

@@ -12,6 +12,7 @@
 mod approvals;
 mod child;
 mod elsewhere;
+mod flows;
 mod held;
 mod held_http;
 mod http;
