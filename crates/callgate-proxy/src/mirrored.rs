@@ -39,7 +39,8 @@ pub(crate) async fn params_of(
     if let Some(known) = known(way, message) {
         return Ok(known);
     }
-    ask(way, caller, message).await?;
+    // A server without a list wants nothing repeated.
+    let _: Listing = ask(way, caller, message).await?;
     Ok(known(way, message).flatten())
 }
 
@@ -58,8 +59,18 @@ pub(crate) fn params(table: &HeaderTable, tool: &str) -> Option<Option<Arc<Heade
     }
 }
 
+/// What came of asking for the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Listing {
+    /// All of it was seen.
+    Whole,
+    /// The server does not give it, or not to its end.
+    Withheld,
+}
+
 /// Has every page of the list pass by, where it is learned from. Whoever calls it holds the table's `asking`.
-pub(crate) async fn ask(way: Way<'_>, caller: Caller<'_>, message: &Message<'_>) -> Result<(), Cause> {
+pub(crate) async fn ask(way: Way<'_>, caller: Caller<'_>, message: &Message<'_>) -> Result<Listing, Cause> {
     let server = way.entry.server.name.as_str();
     let standing = way.gate.standings.of(&way.entry.server);
     // A modern message has no session but the process that it shares.
@@ -69,7 +80,9 @@ pub(crate) async fn ask(way: Way<'_>, caller: Caller<'_>, message: &Message<'_>)
     let mut cursor = None;
     for page in 0..MAX_PAGES {
         let body = Bytes::from(list_request(message, page, cursor.as_deref()));
-        let Ok(Incoming::One(list)) = parse_client(&body, &way.gate.limits, Batches::Refused) else { return Ok(()) };
+        let Ok(Incoming::One(list)) = parse_client(&body, &way.gate.limits, Batches::Refused) else {
+            return Ok(Listing::Withheld);
+        };
         let permit = way.gate.judge_stream(caller, "(tools/list)").await?;
         let headers = match (way.era, session) {
             (Era::Legacy, Some(session)) => crossing::headers(session),
@@ -78,11 +91,16 @@ pub(crate) async fn ask(way: Way<'_>, caller: Caller<'_>, message: &Message<'_>)
         let exchange = Box::pin(way.cross(permit, &list, body.clone(), headers)).await;
         let (_, response) = opening::response(exchange.map_err(|failure| failure.cause(server))?).await?;
         cursor = response.as_deref().and_then(next_cursor);
-        if cursor.is_none() {
-            standing.headers.seen_all();
-            standing.list.seen_all(changes);
-            return Ok(());
+        if cursor.is_some() {
+            continue;
         }
+        standing.headers.seen_all();
+        if !response.as_deref().is_some_and(is_page) {
+            standing.list.was_withheld();
+            return Ok(Listing::Withheld);
+        }
+        standing.list.seen_all(changes);
+        return Ok(Listing::Whole);
     }
     let why = format!("its list of tools has more than {MAX_PAGES} pages");
     Err(Failure::Unreadable(why).cause(server))
@@ -133,6 +151,14 @@ pub(crate) fn list_request(message: &Message<'_>, page: usize, cursor: Option<&s
 pub(crate) fn next_cursor(response: &[u8]) -> Option<String> {
     let Ok(Incoming::One(message)) = parse_server(response, &lenient(response), Batches::Refused) else { return None };
     message.result()?.get("nextCursor").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// Whether a response is a page of the list, and no error.
+fn is_page(response: &[u8]) -> bool {
+    match parse_server(response, &lenient(response), Batches::Refused) {
+        Ok(Incoming::One(message)) => message.result().is_some_and(|result| result.get("tools").is_some()),
+        _ => false,
+    }
 }
 
 /// Learns from an answer to `tools/list` that nothing is taken out of.

@@ -2,9 +2,10 @@
 
 use crate::errors::Cause;
 use crate::exchange::Way;
+use crate::forward::Failure;
 use crate::gate::Gate;
 use crate::judge::Caller;
-use crate::mirrored;
+use crate::mirrored::{self, Listing};
 use crate::snapshot::{GrantEntry, Pinning, ServerConfig};
 use callgate_catalog::fingerprint;
 use callgate_decision::{ListOf, Listed};
@@ -119,7 +120,12 @@ pub(crate) async fn known_first(
     let standing = way.gate.standings.of(&way.entry.server);
     let _asking = standing.headers.asking.lock().await;
     if way.gate.wants_list(way.entry, message) {
-        mirrored::ask(way, caller, message).await?;
+        let listed = mirrored::ask(way, caller, message).await?;
+        // Nothing that is known of its tools is known to be in force.
+        if listed == Listing::Withheld && standing.list.is_stale() {
+            let why = "it said that its list of tools has changed, and does not give it".to_owned();
+            return Err(Failure::Unreadable(why).cause(way.entry.server.name.as_str()));
+        }
     }
     way.now().map(Some)
 }

@@ -34,6 +34,12 @@ impl ToolList {
         *self.seen_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
+    /// The upstream did not give it: what has changed stays unseen, and is not asked for again at once by who does not
+    /// need it.
+    pub(crate) fn was_withheld(&self) {
+        *self.seen_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
     /// Whether it has changed since it was seen.
     pub(crate) fn is_stale(&self) -> bool {
         self.changes() > self.seen.load(Ordering::Relaxed)

@@ -2,7 +2,7 @@
 
 use crate::http::Answer;
 use crate::lines::{bridge, wrap};
-use crate::upstream::{Say, Upstream, decent, json_answer};
+use crate::upstream::{Say, Upstream, decent, events, json_answer};
 use crate::world::{TOKEN, World, http_upstream, modern};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -153,5 +153,44 @@ async fn clients_on_lines_have_their_headers_derived() {
     assert!(client.ask(&body).await["result"].is_object());
     assert_eq!(derived(), expected);
     client.leave().await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_that_changed_and_is_withheld_stops_calls_until_it_is_seen() {
+    let withheld = Arc::new(AtomicBool::new(true));
+    let is_withheld = Arc::clone(&withheld);
+    let upstream = Upstream::new(move |seen| {
+        let message = seen.json();
+        let id = &message["id"];
+        match message["method"].as_str() {
+            Some("tools/list") if is_withheld.load(Ordering::SeqCst) => json_answer(
+                &json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32603, "message": "not now" } }).to_string(),
+            ),
+            Some("tools/call") if message["params"]["name"] == "echo" => events(&[
+                "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n".to_owned(),
+                format!("data: {}\n\n", json!({ "jsonrpc": "2.0", "id": id, "result": { "content": [] } })),
+            ]),
+            _ => decent(seen),
+        }
+    })
+    .await;
+    let world = World::new(http_upstream(&upstream)).await;
+    world.pin(&["echo", "safe"]);
+    let session = world.session().await;
+    let headers = [("Mcp-Session-Id", session.as_str())];
+    let call = |tool: &str| {
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool } }).to_string()
+    };
+    assert!(world.post(&headers, call("safe")).await.json()["result"].is_object());
+    world.post(&headers, call("echo")).await;
+    for _ in 0..2 {
+        let refused = world.post(&headers, call("safe")).await.json();
+        assert_eq!(refused["error"]["data"]["code"], "CG2044", "{refused}");
+    }
+    assert_eq!(upstream.calls(), 2);
+    withheld.store(false, Ordering::SeqCst);
+    assert!(world.post(&headers, call("safe")).await.json()["result"].is_object());
+    assert_eq!(upstream.calls(), 3);
     world.stop().await;
 }

@@ -5,11 +5,11 @@ use crate::upstream::Upstream;
 use callgate_decision::{
     Approvals, Clock, Decider, DigestKey, NoApprovals, NoPins, RecordError, Records, SystemClock, Ticket,
 };
-use callgate_policy::{Grant, GrantId, Organisation, Policy, ServerName, State, Timestamp};
+use callgate_policy::{Definition, Grant, GrantId, Organisation, Policy, ServerName, State, Timestamp};
 use callgate_proxy::{
-    AttachedPolicy, Early, Elsewhere, Gate, GateParts, GrantEntry, HttpUpstream, Listening, Options, Refusals, SealKey,
-    ServerConfig, ServerLimits, ServerTls, Sharing, Snapshot, StdioUpstream, Timeouts, TokenKey, UpstreamConfig,
-    UpstreamEra, serve,
+    AttachedPolicy, Definitions, Early, Elsewhere, Gate, GateParts, GrantEntry, HttpUpstream, Listening, Options,
+    Pinned, Refusals, SealKey, ServerConfig, ServerLimits, ServerTls, Sharing, Snapshot, StdioUpstream, Timeouts,
+    TokenKey, UpstreamConfig, UpstreamEra, serve,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -239,8 +239,23 @@ impl World {
 
     /// Publishes another policy.
     pub fn publish(&self, policy: &Value) {
+        self.publishing(policy)();
+    }
+
+    /// The same, when it is called.
+    pub fn publishing(&self, policy: &Value) -> impl FnOnce() + Send + 'static {
         let policy = Arc::new(Policy::parse(policy.to_string().as_bytes()).unwrap());
-        self.snapshots.send_replace(Arc::new(snapshot(&self.server, &policy, &[])));
+        let (snapshots, next) = (self.snapshots.clone(), Arc::new(snapshot(&self.server, &policy, &[])));
+        move || drop(snapshots.send_replace(next))
+    }
+
+    /// Publishes that these tools are pinned.
+    pub fn pin(&self, tools: &[&str]) {
+        let definition = |name: &str| Definition { name: name.to_owned(), ..Definition::default() };
+        let pinned = tools.iter().map(|name| Pinned { definition: Arc::new(definition(name)), candidate: None });
+        let of_server = (Arc::clone(&self.server.uuid), Arc::new(pinned.collect::<Definitions>()));
+        let next = snapshot(&self.server, &self.policy, &[]).with_definitions([of_server].into());
+        self.snapshots.send_replace(Arc::new(next));
     }
 
     pub async fn raw(&self, request: &[u8]) -> Answer {
