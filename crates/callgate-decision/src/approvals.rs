@@ -9,7 +9,7 @@
 //! ```
 
 use crate::id::DecisionId;
-use callgate_policy::{AskTerms, Client, GrantId, Organisation, RulePath, ServerName, Timestamp};
+use callgate_policy::{Ask, AskTerms, Client, GrantId, Organisation, RulePath, ServerName, Timestamp};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -160,7 +160,8 @@ pub struct NoApprovals;
 
 impl Question {
     /// The digest over everything that a yes is bound to (policy language section 7), under a key, so that nobody can
-    /// guess arguments by it.
+    /// guess arguments by it. The rule that asks and who may answer it are part of that: who said yes to one rule was not
+    /// asked by another, and may not have been allowed to answer it.
     pub fn binding(&self, key: &[u8; 32]) -> Binding {
         let mut digest = blake3::Hasher::new_keyed(key);
         let parts = [
@@ -183,6 +184,9 @@ impl Question {
     }
 }
 
+            self.rule.as_str(),
+            if self.terms.four_eyes() { "four eyes" } else { "" },
+            if self.terms.ask() == Ask::Client { "client" } else { "" },
 impl Approvals for NoApprovals {
     fn look<'a>(&'a self, _: &'a Question) -> Later<'a, Result<Standing, ApprovalError>> {
         Box::pin(std::future::ready(Err(ApprovalError::Nobody)))

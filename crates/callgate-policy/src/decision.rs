@@ -206,8 +206,13 @@ impl Decision {
         if self.outcome == Outcome::Deny {
             return self;
         }
+        let four_eyes = self.ask.as_ref().is_some_and(AskTerms::four_eyes);
+        let is_covered = |verdict: &FlowVerdict| match verdict {
+            FlowVerdict::Approve(terms) => four_eyes || !terms.four_eyes(),
+            FlowVerdict::Deny | FlowVerdict::Require => false,
+        };
         if let Some(history) = &mut self.history {
-            history.checks.retain(|check| !matches!(check.verdict, FlowVerdict::Approve(_)));
+            history.checks.retain(|check| !is_covered(&check.verdict));
         }
         self.outcome = Outcome::Allow;
         self.message = String::new();

@@ -297,7 +297,11 @@ fn a_flow_that_asks_and_the_yes_to_it() {
     let terms = asked.ask.clone().unwrap();
     assert_eq!((terms.timeout_ms(), terms.ask().as_str(), terms.four_eyes()), (Some(300_000), "hold", true));
     let decided = world.decide(WHO, "send", "{}");
-    let (left, receipt) = world.state.admit(decided.approved(), Timestamp(world.now));
+    // Of a yes to anybody's question, a flow that wants another person's knows nothing.
+    let (more, receipt) = world.state.admit(decided.clone().approved(), Timestamp(world.now));
+    assert_eq!((more.outcome, more.rule.as_str(), receipt), (Outcome::Approve, "/flows/eyes", None));
+    let weighed = world.state.weigh(decided, Timestamp(world.now));
+    let (left, receipt) = world.state.admit(weighed.approved(), Timestamp(world.now));
     assert_eq!((left.outcome, receipt.is_some()), (Outcome::Allow, true));
     let (left, _) = world.state.admit(asked.approved(), Timestamp(world.now));
     assert_eq!((left.outcome, left.rule.as_str(), left.ask), (Outcome::Allow, "/flows/ask", None));
@@ -362,14 +366,14 @@ fn a_full_history_refuses_what_it_can_not_remember() {
     assert!(full.message.contains("the history is full (100000 entries)"), "{}", full.message);
     assert!(world.call(Who { session: Some("g1 1"), ..WHO }, "fetch").is_ok(), "it is there already");
     assert!(world.call(Who { session: Some("new"), ..WHO }, "send_mail").is_ok());
-}
-
-#[test]
-fn the_documents_own_tests_and_the_calls_before() {
     // What is forgotten leaves room, also to the grant whose it was.
     world.now += 31 * DAY;
     world.state.sweep(Timestamp(world.now));
     assert!(world.call(Who { session: Some("new"), ..WHO }, "fetch").is_ok());
+}
+
+#[test]
+fn the_documents_own_tests_and_the_calls_before() {
     let policy = read(&format!(
         r#"{{"version":"1","default":"allow","flows":[{NO_EGRESS},
             {{"name":"joined","after":{{"tool":"a"}},"scope":"tag:agent","deny":{{"tool":"b"}}}},

@@ -101,6 +101,42 @@ impl Way<'_> {
         body: Bytes,
         headers: HeaderMap,
     ) -> Result<Exchange, Failure> {
+        match permit.cover() {
+            None => self.carry_decided(permit, message, body, headers).await,
+            Some(_) => Box::pin(self.carry_approved(permit, message, body, headers)).await,
+        }
+    }
+
+    /// A person's yes took its time to be looked up and to be used up. What is no longer decided so is decided again.
+    async fn carry_approved(
+        self,
+        mut permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Exchange, Failure> {
+        let mut entry = Arc::clone(self.entry);
+        loop {
+            let now;
+            (permit, now) = match (Way { entry: &entry, ..self }).decided_again(permit, message).await {
+                Ok(decided) => decided,
+                Err(answer) => return Ok(answer),
+            };
+            // To be decided again takes time, too.
+            if now.decides_like(&entry) {
+                return Way { entry: &now, ..self }.carry_decided(permit, message, body, headers).await;
+            }
+            entry = now;
+        }
+    }
+
+    async fn carry_decided(
+        self,
+        permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Exchange, Failure> {
         let kept = match self.era {
             Era::Modern => reach::continued(self, message).map_err(Failure::Refused)?.map(Bytes::from),
             Era::Legacy => None,
@@ -350,6 +386,7 @@ impl Way<'_> {
             flight.accepted();
             return Ok(if status.is_success() { Exchange::Accepted } else { Exchange::Bare(status) });
         }
+        let mut relay = Relay::new(self.gate, self.entry, self.session, self.era).of(message, flight);
         let seen = relay.see_answer(&bytes).await?;
         // Where the server does not say it with its status.
         let status = if status == StatusCode::OK { relay.status() } else { status };
@@ -381,4 +418,3 @@ pub(crate) fn is_type(value: &[u8], media_type: &[u8]) -> bool {
     let end = value.iter().position(|byte| matches!(byte, b';' | b' ' | b'\t')).unwrap_or(value.len());
     value.get(..end).is_some_and(|kind| kind.eq_ignore_ascii_case(media_type))
 }
-        let mut relay = Relay::new(self.gate, self.entry, self.session, self.era).of(message, flight);

@@ -187,14 +187,11 @@ fn place<'a>(organisation: &'a str, id: &'a str) -> Place<'a> {
     Place { organisation, table: "approval", record: id, field: "arguments" }
 }
 
-/// All that a yes is bound to but the arguments, and the rule with what it allows: another rule never said that its
-/// yes may be remembered.
+/// All that a yes is bound to but the arguments, and for how long it may be remembered.
 fn alike(question: &Question, tokens: &TokenKey) -> [u8; 32] {
     let bare = Question { arguments: String::new(), ..question.clone() };
     let binding = bare.binding(&tokens.digest("approvals\0alike"));
     let mut digest = blake3::Hasher::new_keyed(&binding.0);
-    digest.update(question.rule.as_str().as_bytes());
-    digest.update(&[0, u8::from(question.terms.four_eyes())]);
     digest.update(&question.terms.remember_for_ms().unwrap_or_default().to_be_bytes());
     *digest.finalize().as_bytes()
 }

@@ -58,9 +58,13 @@ impl Gate {
         about: &About<'_>,
         cover: Option<Cover>,
     ) -> Result<Permit, Denial> {
-        let question = self.question(caller, call, &decision);
+        let mut question = self.question(caller, call, &decision);
         if let Some(cover) = cover {
             match self.decider.charge_covered(decision, about, cover, &question).await {
+                Ok(Err(refused)) if asks_more(&refused) => {
+                    decision = refused.decision;
+                    question = self.question(caller, call, &decision);
+                }
                 Ok(charged) => return self.counted(charged).map_err(Denial::Call),
                 // It is no longer what was asked about: a new call.
                 Err(new) => decision = new,
@@ -71,6 +75,11 @@ impl Gate {
                 Ok(Standing::Approved(approval)) => {
                     match self.take(&decision, about, &approval, &question).await {
                         Err(Uncovered::Gone) => continue,
+                        Err(Uncovered::Refused(refused)) if asks_more(&refused) => {
+                            decision = refused.decision;
+                            question = self.question(caller, call, &decision);
+                            continue;
+                        }
                         Ok(permit) => return self.counted(Ok(permit)).map_err(Denial::Call),
                         Err(Uncovered::Refused(refused)) => return self.counted(Err(refused)).map_err(Denial::Call),
                         Err(Uncovered::Failed(error)) => return Err(self.unasked(decision, about, error).await),
@@ -214,6 +223,11 @@ impl Gate {
         }
         charged
     }
+}
+
+/// Whether a call was refused because a flow asks by now for which the yes at hand is not good.
+fn asks_more(refused: &Refused) -> bool {
+    refused.decision.outcome == Outcome::Approve
 }
 
 /// A denial that names the same rule.

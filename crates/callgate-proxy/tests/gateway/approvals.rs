@@ -140,6 +140,75 @@ async fn a_yes_covers_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_yes_to_one_rule_is_none_to_another() {
+    let upstream = Upstream::decent().await;
+    let mut rules = policy(json!({}));
+    rules["flows"] = json!([{ "name": "after-echo", "after": { "tool": "echo" }, "within": "1h",
+        "approve": { "tool": "safe" }, "four_eyes": true }]);
+    let desk = Desk::new();
+    let plan = Plan { policy: rules, approvals: desk.clone(), ..Plan::default() };
+    let world = World::planned(http_upstream(&upstream), plan).await;
+    let session = world.session().await;
+    let body = call(&json!({ "n": 6 }));
+    send(&world, &session, &body).await;
+    desk.say(0, State::Approved);
+    // Before the yes is used, a flow wants another person for the same call.
+    assert_eq!(text(&send(&world, &session, &named("echo", &json!({}))).await.json()), "done");
+    let asked = send(&world, &session, &body).await.json();
+    assert_eq!(decision(&asked)["approval"]["id"], "a_1", "{asked}");
+    let questions: Vec<_> = desk.rows().into_iter().map(|row| (row.question.terms.four_eyes(), row.state)).collect();
+    assert_eq!(questions, [(false, State::Approved), (true, State::Pending)]);
+    desk.say(1, State::Approved);
+    assert_eq!(text(&send(&world, &session, &body).await.json()), "done");
+    assert_eq!(desk.states()[0], State::Approved, "the one that was asked for is used");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_flow_that_fires_while_a_yes_is_looked_up_asks_for_its_own() {
+    let upstream = Upstream::decent().await;
+    let mut rules = policy(json!({}));
+    rules["flows"] = json!([{ "name": "once", "after": { "tool": "safe" }, "within": "1h",
+        "approve": { "tool": "safe" }, "four_eyes": true }]);
+    let desk = Desk::new();
+    let plan = Plan { policy: rules, approvals: desk.clone(), ..Plan::default() };
+    let world = World::planned(http_upstream(&upstream), plan).await;
+    let session = world.session().await;
+    let bodies = [call(&json!({ "n": 6 })), call(&json!({ "n": 7 }))];
+    for (number, body) in bodies.iter().enumerate() {
+        send(&world, &session, body).await;
+        desk.say(number, State::Approved);
+    }
+    // Both were weighed before the other one left; one leaves, and the other is after it.
+    let [first, second] = bodies.map(|body| post(TOKEN, &[("Mcp-Session-Id", &session)], body.as_bytes()));
+    let (first, second) = (Open::new(world.address, &first).await, Open::new(world.address, &second).await);
+    let answers = [first.rest().await.json(), second.rest().await.json()];
+    let asked: Vec<_> = answers.iter().filter(|answer| decision(answer)["outcome"] == "approve").collect();
+    assert_eq!((asked.len(), upstream.calls(), desk.rows().len()), (1, 1, 3), "{answers:?}");
+    assert!(desk.rows()[2].question.terms.four_eyes());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_changes_while_a_yes_is_used_up_is_decided_by() {
+    let upstream = Upstream::decent().await;
+    let denies = json!({ "version": "1", "default": "deny", "tools": { "echo": {} } });
+    for (rules, id) in [(denies, None), (policy(json!({ "description": "the same" })), Some("a_1"))] {
+        let (world, desk) = world_of(http_upstream(&upstream), json!({})).await;
+        let session = world.session().await;
+        let body = call(&json!({ "n": 6 }));
+        send(&world, &session, &body).await;
+        desk.say(0, State::Approved);
+        *desk.meanwhile.lock().unwrap() = Some(Box::new(world.publishing(&rules)));
+        let refused = send(&world, &session, &body).await.json();
+        assert_eq!(decision(&refused)["approval"]["id"].as_str(), id, "{refused}");
+        assert_eq!(decision(&refused)["outcome"], if id.is_some() { "approve" } else { "deny" }, "{refused}");
+        assert_eq!((upstream.calls(), &desk.states()[0]), (0, &State::Approved), "the yes is not lost");
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn of_a_hundred_at_once_exactly_one_passes() {
     let upstream = Upstream::decent().await;
     let (world, desk) = world_of(http_upstream(&upstream), json!({})).await;

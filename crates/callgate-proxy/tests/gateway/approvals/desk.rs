@@ -32,11 +32,13 @@ pub struct Desk {
     /// How long a question stands, in milliseconds from now on.
     pub stands: Mutex<i64>,
 }
+    /// What happens just when a yes is used up.
+    pub meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 
 impl Desk {
     pub fn new() -> Arc<Self> {
         let (most, stands) = (Mutex::new(usize::MAX), Mutex::new(600_000));
-        Arc::new(Self { rows: watch::Sender::new(Vec::new()), most, stands })
+        Arc::new(Self { rows: watch::Sender::new(Vec::new()), most, stands, meanwhile: Mutex::default() })
     }
 
     pub fn rows(&self) -> Vec<Row> {
@@ -135,6 +137,9 @@ impl Approvals for Desk {
             assert!(self.rows.borrow().iter().any(|row| row.binding == question.binding(&[1; 32])));
             Ok(self.change(id, State::Approved, State::Used(decision)))
         })
+            if let Some(happens) = self.meanwhile.lock().unwrap().take() {
+                happens();
+            }
     }
 
     fn restore(&self, id: &ApprovalId, decision: DecisionId) {
