@@ -14,7 +14,7 @@ mod link;
 mod message;
 mod serve;
 
-pub use ask::{RemoteApprovals, serve_approvals};
+pub use ask::{Askers, RemoteApprovals, serve_approvals};
 pub(crate) use link::Link;
 pub use serve::serve_connection;
 

@@ -9,12 +9,12 @@
     reason = "tests stop at the first surprise"
 )]
 
-use callgate_decision::remote::{self, RemoteApprovals};
+use callgate_decision::remote::{self, Askers, RemoteApprovals};
 use callgate_decision::{
     Answer, Approval, ApprovalError, ApprovalId, Approvals, DecisionId, Later, Question, Standing,
 };
 use callgate_policy::{Ask, AskTerms, Client, GrantId, Organisation, RulePath, ServerName, Timestamp};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -25,12 +25,30 @@ struct Echo {
     heard: watch::Sender<Vec<String>>,
     standing: Mutex<Result<Standing, ApprovalError>>,
     answer: watch::Sender<Option<Answer>>,
+    /// What the connections to it share.
+    askers: OnceLock<Arc<Askers>>,
 }
 
 impl Echo {
     fn new() -> Arc<Self> {
         let standing = Mutex::new(Ok(Standing::Open));
-        Arc::new(Self { heard: watch::Sender::default(), standing, answer: watch::Sender::default() })
+        let (heard, answer) = (watch::Sender::default(), watch::Sender::default());
+        Arc::new(Self { heard, standing, answer, askers: OnceLock::new() })
+    }
+
+    fn askers(self: &Arc<Self>) -> Arc<Askers> {
+        Arc::clone(self.askers.get_or_init(|| Askers::new(self.clone())))
+    }
+
+    /// What is asked is open from now on.
+    fn has_open(&self, id: &str) -> ApprovalId {
+        let approval = Approval { id: ApprovalId(id.into()), ..approval() };
+        *self.standing.lock().unwrap() = Ok(Standing::Pending(approval.clone()));
+        approval.id
+    }
+
+    fn withdrawn(&self) -> Vec<String> {
+        self.heard.borrow().iter().filter(|one| one.starts_with("withdraw")).cloned().collect()
     }
 
     fn note(&self, what: String) {
@@ -90,7 +108,7 @@ async fn connect(echo: &Arc<Echo>) -> (RemoteApprovals, JoinHandle<()>) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("socket");
     let listener = UnixListener::bind(&path).unwrap();
-    let approvals: Arc<dyn Approvals> = echo.clone();
+    let askers = echo.askers();
     let served = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let (read, write) = stream.into_split();
@@ -98,7 +116,7 @@ async fn connect(echo: &Arc<Echo>) -> (RemoteApprovals, JoinHandle<()>) {
         let mut line = String::new();
         read.read_line(&mut line).await.unwrap();
         assert_eq!(line.trim_end(), remote::ASKING);
-        let _ = remote::serve_approvals(read, write, &approvals).await;
+        let _ = remote::serve_approvals(read, write, &askers).await;
     });
     (RemoteApprovals::connect(&path).await.unwrap(), served)
 }
@@ -211,27 +229,75 @@ async fn nobody_waits_in_vain_on_a_broken_line() {
     remote.withdraw(&approval.id);
 }
 
+/// Waits for an answer that does not come, until the other end knows.
+async fn wait<'a>(
+    echo: &Echo,
+    remote: &'a RemoteApprovals,
+    id: &'a ApprovalId,
+) -> Later<'a, Result<Answer, ApprovalError>> {
+    let heard = |echo: &Echo| echo.heard.borrow().iter().filter(|one| **one == format!("answered {id}")).count();
+    let before = heard(echo);
+    let mut waiting = remote.answered(id);
+    let mut news = echo.heard.subscribe();
+    tokio::select! {
+        biased;
+        answer = &mut waiting => panic!("{answer:?}"),
+        _ = news.wait_for(|all| all.iter().filter(|one| **one == format!("answered {id}")).count() > before) => {}
+    }
+    waiting
+}
+
 #[tokio::test]
 async fn what_a_process_waited_for_that_is_gone_is_withdrawn() {
     let echo = Echo::new();
-    let (near, far) = UnixStream::pair().unwrap();
-    let approvals: Arc<dyn Approvals> = echo.clone();
-    let served = tokio::spawn(async move {
-        let (read, write) = far.into_split();
-        remote::serve_approvals(BufReader::new(read), write, &approvals).await
-    });
-    let (read, mut write) = near.into_split();
-    let says = [r#"{"answered":{"number":1,"approval":"a_1"}}"#, r#"{"answered":{"number":2,"approval":"a_2"}}"#, ""]
-        .join("\n");
-    write.write_all(says.as_bytes()).await.unwrap();
-    tokio::join!(echo.hears("answered a_1"), echo.hears("answered a_2"));
-    write.write_all(b"{\"forget\":{\"number\":2}}\n").await.unwrap();
-    drop((read, write));
-    // However it ended: what was said to it and not read makes it a reset.
-    let _ended = served.await.unwrap();
-    let withdrawn: Vec<_> = echo.heard.borrow().iter().filter(|one| one.starts_with("withdraw")).cloned().collect();
+    let (remote, served) = connect(&echo).await;
+    let first = echo.has_open("a_1");
+    remote.ask(&question(), id()).await.unwrap();
+    let second = echo.has_open("a_2");
+    remote.ask(&question(), id()).await.unwrap();
+    let (first, second) = (wait(&echo, &remote, &first), wait(&echo, &remote, &second));
+    // It is gone without a word.
+    std::mem::forget(first.await);
+    drop(second.await);
+    drop(remote);
+    served.await.unwrap();
     // Who stopped waiting for the other one says himself what becomes of it.
-    assert_eq!(withdrawn, ["withdraw a_1"]);
+    assert_eq!(echo.withdrawn(), ["withdraw a_1"]);
+}
+
+#[tokio::test]
+async fn a_question_stays_as_long_as_somebody_is_there_who_asked_it() {
+    let echo = Echo::new();
+    let ((one, one_served), (other, other_served)) = (connect(&echo).await, connect(&echo).await);
+    let (stranger, stranger_served) = connect(&echo).await;
+    let open = echo.has_open("a_1");
+    one.ask(&question(), id()).await.unwrap();
+    other.ask(&question(), id()).await.unwrap();
+    std::mem::forget(wait(&echo, &one, &open).await);
+    stranger.withdraw(&open);
+    std::mem::forget(wait(&echo, &stranger, &open).await);
+    drop(stranger);
+    stranger_served.await.unwrap();
+    drop(one);
+    one_served.await.unwrap();
+    assert!(echo.withdrawn().is_empty(), "the other one still waits");
+    other.withdraw(&open);
+    drop(other);
+    other_served.await.unwrap();
+    assert_eq!(echo.withdrawn(), ["withdraw a_1"]);
+}
+
+#[tokio::test]
+async fn only_who_asked_passes_on_what_its_user_says() {
+    let echo = Echo::new();
+    let ((asker, _served), (stranger, _stranger_served)) = (connect(&echo).await, connect(&echo).await);
+    let open = echo.has_open("a_1");
+    assert_eq!(stranger.answer_by_client(&open, true).await, Ok(false), "it is a number, and numbers can be guessed");
+    asker.ask(&question(), id()).await.unwrap();
+    assert_eq!(stranger.answer_by_client(&open, true).await, Ok(false));
+    assert!(!echo.heard.borrow().iter().any(|one| one.starts_with("client")));
+    assert_eq!(asker.answer_by_client(&open, true).await, Ok(true));
+    assert!(echo.heard.borrow().contains(&"client a_1 true".to_owned()));
 }
 
 #[tokio::test]
@@ -239,10 +305,10 @@ async fn what_is_no_request_ends_the_connection() {
     for line in ["x", "{}", r#"{"look":{"number":1}}"#, r#"{"answered":{"number":"1","approval":"a"}}"#] {
         let echo = Echo::new();
         let (mut near, far) = UnixStream::pair().unwrap();
-        let approvals: Arc<dyn Approvals> = echo.clone();
+        let askers = echo.askers();
         near.write_all(format!("{line}\n").as_bytes()).await.unwrap();
         let (read, write) = far.into_split();
-        assert!(remote::serve_approvals(BufReader::new(read), write, &approvals).await.is_err(), "{line}");
+        assert!(remote::serve_approvals(BufReader::new(read), write, &askers).await.is_err(), "{line}");
         assert!(echo.heard.borrow().is_empty());
     }
 }

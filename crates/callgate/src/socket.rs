@@ -8,7 +8,8 @@ use crate::api;
 use crate::data::DataDir;
 use crate::failure::Failure;
 use axum::Router;
-use callgate_decision::{Approvals, Decider, remote};
+use callgate_decision::remote::{self, Askers};
+use callgate_decision::{Approvals, Decider};
 use rustix::fs::{Mode, OFlags};
 use std::error::Error;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -80,14 +81,15 @@ impl Socket {
 
     /// Serves until this future is dropped.
     pub(crate) async fn serve(self, decider: Decider, approvals: Arc<dyn Approvals>, router: Router) {
+        let askers = Askers::new(approvals);
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        let (decider, approvals, router) = (decider.clone(), Arc::clone(&approvals), router.clone());
+                        let (decider, askers, router) = (decider.clone(), Arc::clone(&askers), router.clone());
                         connections.spawn(async move {
-                            if let Err(error) = connection(stream, &decider, &approvals, &router).await {
+                            if let Err(error) = connection(stream, &decider, &askers, &router).await {
                                 tracing::debug!("a connection on the local socket ended: {error}");
                             }
                         });
@@ -113,7 +115,7 @@ impl Drop for Socket {
 async fn connection(
     stream: UnixStream,
     decider: &Decider,
-    approvals: &Arc<dyn Approvals>,
+    askers: &Arc<Askers>,
     router: &Router,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     remote::check_peer(&stream)?;
@@ -127,7 +129,7 @@ async fn connection(
     let (read, write) = tokio::io::split(stream);
     match line.trim_end() {
         remote::OPENING => Ok(remote::serve_connection(BufReader::new(read), write, decider).await?),
-        remote::ASKING => Ok(remote::serve_approvals(BufReader::new(read), write, approvals).await?),
+        remote::ASKING => Ok(remote::serve_approvals(BufReader::new(read), write, askers).await?),
         _ => Err("it opens with a line of another version".into()),
     }
 }

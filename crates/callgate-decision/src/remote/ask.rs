@@ -1,8 +1,10 @@
 //! Asking people through a running gateway: the port [`Approvals`] over its local socket.
 
+mod askers;
 mod message;
 mod serve;
 
+pub use askers::Askers;
 pub use serve::serve_approvals;
 
 use super::{ASKING, RemoteError, check_peer, read_line};

@@ -1,7 +1,8 @@
 //! The gateway's end: answers what a connection asks, as it is answered; what takes long holds up nothing else.
 
+use super::askers::{Asker, Askers};
 use super::message::{QuestionMessage, Reply, Request};
-use crate::approvals::{Answer, ApprovalError, ApprovalId, Approvals, Question, Standing};
+use crate::approvals::{Answer, ApprovalError, ApprovalId, Question, Standing};
 use crate::remote::{RemoteError, read_line};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,24 +24,20 @@ type Table = Mutex<HashMap<u64, Open>>;
 
 /// Serves one connection that asks people, until it ends. Its opening line has been read, its peer checked
 /// ([`check_peer`](crate::remote::check_peer)). Questions that it still waits for are then withdrawn.
-pub async fn serve_approvals<R, W>(
-    mut reader: R,
-    mut writer: W,
-    approvals: &Arc<dyn Approvals>,
-) -> Result<(), RemoteError>
+pub async fn serve_approvals<R, W>(mut reader: R, mut writer: W, askers: &Arc<Askers>) -> Result<(), RemoteError>
 where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     write(&mut writer, &Reply::Hello).await?;
     let (replies, mut answered) = mpsc::channel::<Reply<'static>>(64);
-    let open = Table::default();
+    let (open, asker) = (Table::default(), Arc::new(Asker::new(askers)));
     let mut tasks = JoinSet::new();
     let ended = {
         let reading = async {
             let mut line = Vec::new();
             while read_line(&mut reader, &mut line).await? {
-                take(&line, approvals, (&open, &mut tasks), &replies).await?;
+                take(&line, &asker, (&open, &mut tasks), &replies).await?;
                 // What is answered needs no place any more.
                 while tasks.try_join_next().is_some() {}
             }
@@ -60,22 +57,23 @@ where
     };
     let waited: Vec<ApprovalId> = lock(&open).drain().filter_map(|(_, open)| open.waits_for).collect();
     tasks.shutdown().await;
-    // Whoever asked is gone; others who wait for the same keep it open.
-    waited.iter().for_each(|approval| approvals.withdraw(approval));
+    // Whoever asked is gone; other connections that asked the same keep it open.
+    waited.iter().for_each(|approval| asker.withdraw(approval));
     ended
 }
 
 async fn take(
     line: &[u8],
-    approvals: &Arc<dyn Approvals>,
+    asker: &Arc<Asker>,
     (open, tasks): (&Table, &mut JoinSet<()>),
     replies: &mpsc::Sender<Reply<'static>>,
 ) -> Result<(), RemoteError> {
     let request: Request<'_> =
         serde_json::from_slice(line).map_err(|error| RemoteError::Protocol(error.to_string()))?;
+    let approvals = asker.approvals();
     match request {
         Request::Restore { approval, decision } => approvals.restore(&id(&approval), decision),
-        Request::Withdraw { approval } => approvals.withdraw(&id(&approval)),
+        Request::Withdraw { approval } => asker.withdraw(&id(&approval)),
         Request::Forget { number } => {
             let given_up = lock(open).remove(&number);
             if let Some(open) = given_up {
@@ -91,7 +89,7 @@ async fn take(
             begin(number, None, (open, tasks), replies, async move { standing(number, own.look(&question).await) })?;
         }
         Request::Ask { number, question, decision } => {
-            let (question, own) = (read(*question)?, Arc::clone(approvals));
+            let (question, own) = (read(*question)?, Arc::clone(asker));
             let asking = async move { standing(number, own.ask(&question, decision).await) };
             begin(number, None, (open, tasks), replies, asking)?;
         }
@@ -101,7 +99,7 @@ async fn take(
             begin(number, None, (open, tasks), replies, using)?;
         }
         Request::AnswerByClient { number, approval, yes } => {
-            let (approval, own) = (id(&approval), Arc::clone(approvals));
+            let (approval, own) = (id(&approval), Arc::clone(asker));
             let saying = async move { did(number, own.answer_by_client(&approval, yes).await) };
             begin(number, None, (open, tasks), replies, saying)?;
         }
