@@ -73,10 +73,19 @@ pub struct ApprovalId(pub Arc<str>);
 pub struct Approval {
     /// Its identity.
     pub id: ApprovalId,
-    /// The page on which a signed-in member answers.
-    pub url: String,
+    /// Where a person answers.
+    pub at: Desk,
     /// When the question, or the yes, is over.
     pub expires: Timestamp,
+}
+
+/// Where a person answers a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Desk {
+    /// On this page, as a signed-in member.
+    Page(String),
+    /// With this command, where nobody serves a page.
+    Command(String),
 }
 
 /// How a question stands.
@@ -175,6 +184,9 @@ impl Question {
             &self.policy,
             &self.baseline,
             &self.arguments,
+            self.rule.as_str(),
+            if self.terms.four_eyes() { "four eyes" } else { "" },
+            if self.terms.ask() == Ask::Client { "client" } else { "" },
         ];
         for part in parts {
             digest.update(&(part.len() as u64).to_be_bytes());
@@ -184,9 +196,6 @@ impl Question {
     }
 }
 
-            self.rule.as_str(),
-            if self.terms.four_eyes() { "four eyes" } else { "" },
-            if self.terms.ask() == Ask::Client { "client" } else { "" },
 impl Approvals for NoApprovals {
     fn look<'a>(&'a self, _: &'a Question) -> Later<'a, Result<Standing, ApprovalError>> {
         Box::pin(std::future::ready(Err(ApprovalError::Nobody)))
@@ -216,6 +225,15 @@ impl Approvals for NoApprovals {
     }
 
     fn withdraw(&self, _: &ApprovalId) {}
+}
+
+impl fmt::Display for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Page(url) => f.write_str(url),
+            Self::Command(command) => write!(f, "`{command}`"),
+        }
+    }
 }
 
 impl fmt::Display for ApprovalId {

@@ -28,7 +28,7 @@ mod wire;
 mod withheld;
 
 pub use approvals::{
-    Answer, Approval, ApprovalError, ApprovalId, Approvals, Binding, Later, NoApprovals, Question, Standing,
+    Answer, Approval, ApprovalError, ApprovalId, Approvals, Binding, Desk, Later, NoApprovals, Question, Standing,
 };
 pub use clock::{Clock, SystemClock};
 pub use cover::Cover;

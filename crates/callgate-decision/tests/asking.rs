@@ -11,7 +11,7 @@
 
 use callgate_decision::remote::{self, Askers, RemoteApprovals};
 use callgate_decision::{
-    Answer, Approval, ApprovalError, ApprovalId, Approvals, DecisionId, Later, Question, Standing,
+    Answer, Approval, ApprovalError, ApprovalId, Approvals, DecisionId, Desk, Later, Question, Standing,
 };
 use callgate_policy::{Ask, AskTerms, Client, GrantId, Organisation, RulePath, ServerName, Timestamp};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -149,7 +149,7 @@ fn id() -> DecisionId {
 }
 
 fn approval() -> Approval {
-    Approval { id: ApprovalId("a_1".into()), url: "http://localhost/a".to_owned(), expires: Timestamp(5) }
+    Approval { id: ApprovalId("a_1".into()), at: Desk::Command("answer \"a\"".to_owned()), expires: Timestamp(5) }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use super::{LONGEST, PER_GRANT, waiting::Desk};
 use crate::control::Control;
 use crate::error::Error;
 use callgate_decision::{
-    Answer, Approval, ApprovalError, ApprovalId, Approvals, DecisionId, Later, Question, Standing,
+    Answer, Approval, ApprovalError, ApprovalId, Approvals, DecisionId, Desk as Place, Later, Question, Standing,
 };
 use callgate_policy::Timestamp;
 use callgate_store::{ApprovalRow, ApprovalState, Asking, LiveApproval};
@@ -178,7 +178,7 @@ impl Control {
 
     fn approval_of(&self, row: &ApprovalRow) -> Approval {
         let id = ApprovalId(row.id.as_str().into());
-        Approval { id, url: self.approval_url(&row.id), expires: Timestamp(row.expires) }
+        Approval { id, at: Place::Page(self.approval_url(&row.id)), expires: Timestamp(row.expires) }
     }
 }
 

@@ -1,10 +1,11 @@
 //! What the caller of a call that needs a person's yes is told.
 
 use crate::judge::Asked;
-use callgate_decision::Approval;
+use callgate_decision::{Approval, Desk};
 use callgate_json::{canonical, write_string};
 use callgate_mcp::{Message, RequestId, notification, request};
 use callgate_policy::{Reason, Timestamp};
+use std::borrow::Cow;
 
 /// How much of the arguments a form shows, in characters.
 const SHOWN: usize = 2_000;
@@ -13,12 +14,12 @@ const STEP: f64 = 1e-6;
 
 /// What the model reads. It has to know what to do next.
 pub(crate) fn told(asked: &Asked) -> String {
-    let Approval { id, url, expires } = &asked.approval;
-    let (why, end) = (asked.refused.decision.message.as_str(), moment(*expires));
+    let Approval { id, at, expires } = &asked.approval;
+    let (why, end) = (sentence(&asked.refused.decision.message), moment(*expires));
     if asked.is_open() {
-        let why = if why.is_empty() { "This call needs the approval of a person." } else { why };
+        let why = if why.is_empty() { "This call needs the approval of a person." } else { &*why };
         return format!(
-            "[APPROVAL REQUIRED] {why} The call has not run. A person was asked to approve it: {url} (approval {id}, \
+            "[APPROVAL REQUIRED] {why} The call has not run. A person was asked to approve it: {at} (approval {id}, \
              open until {end}). Tell your user, wait for the approval, and then repeat exactly the same call with the \
              same arguments: it passes once. A call with other arguments needs an approval of its own."
         );
@@ -35,12 +36,25 @@ pub(crate) fn told(asked: &Asked) -> String {
     }
 }
 
+/// What a rule says, as a sentence of its own: another one follows.
+fn sentence(words: &str) -> Cow<'_, str> {
+    let words = words.trim_end();
+    let is_whole = words.is_empty() || words.ends_with(['.', '!', '?', ':', ';', '…', '。', '！', '？']);
+    if is_whole { Cow::Borrowed(words) } else { Cow::Owned(format!("{words}.")) }
+}
+
 /// The approval as data.
 pub(crate) fn approval_json(approval: &Approval, out: &mut String) {
     out.push_str("{\"id\":");
     write_string(&approval.id.0, out);
-    out.push_str(",\"url\":");
-    write_string(&approval.url, out);
+    let (key, place) = match &approval.at {
+        Desk::Page(url) => ("url", url),
+        Desk::Command(command) => ("command", command),
+    };
+    out.push_str(",\"");
+    out.push_str(key);
+    out.push_str("\":");
+    write_string(place, out);
     out.push_str(",\"expiresAt\":");
     write_string(&moment(approval.expires), out);
     out.push('}');
@@ -51,9 +65,9 @@ pub(crate) fn progress(token: &[u8], count: u32, asked: &Asked) -> Vec<u8> {
     let mut params = b"{\"progressToken\":".to_vec();
     params.extend_from_slice(token);
     let mut text = format!(",\"progress\":{:.6},\"message\":", f64::from(count) * STEP);
-    let Approval { id, url, expires } = &asked.approval;
+    let Approval { id, at, expires } = &asked.approval;
     let message =
-        format!("Waiting for a person to approve this call: {url} (approval {id}, until {})", moment(*expires));
+        format!("Waiting for a person to approve this call: {at} (approval {id}, until {})", moment(*expires));
     write_string(&message, &mut text);
     text.push('}');
     params.extend_from_slice(text.as_bytes());
@@ -90,4 +104,23 @@ pub(crate) fn question(id: &RequestId, asked: &Asked, message: &Message<'_>) -> 
 /// RFC 3339, in UTC.
 fn moment(at: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| format!("{at:.0}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn what_a_rule_says_ends_before_the_next_sentence_begins() {
+        for (words, expected) in [
+            ("", ""),
+            ("ask", "ask."),
+            ("Ask. ", "Ask."),
+            ("Why not?", "Why not?"),
+            ("Wait…", "Wait…"),
+            ("(see the wiki)", "(see the wiki)."),
+        ] {
+            assert_eq!(sentence(words), expected);
+        }
+    }
 }

@@ -81,11 +81,11 @@ async fn a_call_is_asked_about_and_passes_once_after_a_yes() {
     assert_eq!((&asked["result"]["isError"], &decision(&asked)["outcome"]), (&json!(true), &json!("approve")));
     let row = desk.rows().pop().unwrap();
     let approval = &decision(&asked)["approval"];
-    assert_eq!((approval["id"].as_str(), approval["url"].as_str()), (Some("a_0"), Some(row.approval.url.as_str())));
+    assert_eq!((approval["id"].as_str(), approval["url"].as_str()), (Some("a_0"), Some(&*row.approval.at.to_string())));
     assert!(approval["expiresAt"].as_str().unwrap().ends_with('Z'), "{approval}");
     let told = text(&asked);
     assert!(told.starts_with("[APPROVAL REQUIRED] Large ones need a person.") && told.contains("a_0"), "{told}");
-    assert!(told.contains(&row.approval.url) && told.contains("repeat exactly the same call"), "{told}");
+    assert!(told.contains(&row.approval.at.to_string()) && told.contains("repeat exactly the same call"), "{told}");
     let question = &row.question;
     assert_eq!((question.arguments.as_str(), question.tool.as_str()), (r#"{"n":6,"to":"x"}"#, "safe"));
     assert_eq!((question.rule.as_str(), question.policy_version), ("/tools/safe/approve_if/args.n-gt", 1));

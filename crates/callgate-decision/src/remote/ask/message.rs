@@ -1,6 +1,6 @@
 //! The messages of a connection that asks people.
 
-use crate::approvals::{Answer, Approval, ApprovalError, ApprovalId, Question, Standing};
+use crate::approvals::{Answer, Approval, ApprovalError, ApprovalId, Desk, Question, Standing};
 use crate::id::DecisionId;
 use crate::wire::WireError;
 use callgate_policy::{Ask, AskTerms, Client, GrantId, Organisation, RulePath, ServerName, Timestamp};
@@ -111,8 +111,15 @@ pub(super) enum StandingMessage<'a> {
 #[derive(Serialize, Deserialize)]
 pub(super) struct ApprovalMessage<'a> {
     id: Cow<'a, str>,
-    url: Cow<'a, str>,
+    at: DeskMessage<'a>,
     expires: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DeskMessage<'a> {
+    Page(Cow<'a, str>),
+    Command(Cow<'a, str>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -231,13 +238,21 @@ impl From<StandingMessage<'_>> for Standing {
 
 impl From<Approval> for ApprovalMessage<'static> {
     fn from(approval: Approval) -> Self {
-        Self { id: approval.id.0.to_string().into(), url: approval.url.into(), expires: approval.expires.0 }
+        let at = match approval.at {
+            Desk::Page(url) => DeskMessage::Page(url.into()),
+            Desk::Command(command) => DeskMessage::Command(command.into()),
+        };
+        Self { id: approval.id.0.to_string().into(), at, expires: approval.expires.0 }
     }
 }
 
 impl From<ApprovalMessage<'_>> for Approval {
     fn from(wire: ApprovalMessage<'_>) -> Self {
-        Self { id: ApprovalId(wire.id.as_ref().into()), url: wire.url.into_owned(), expires: Timestamp(wire.expires) }
+        let at = match wire.at {
+            DeskMessage::Page(url) => Desk::Page(url.into_owned()),
+            DeskMessage::Command(command) => Desk::Command(command.into_owned()),
+        };
+        Self { id: ApprovalId(wire.id.as_ref().into()), at, expires: Timestamp(wire.expires) }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Questions and answers in memory, with the test as everybody who answers.
 
 use callgate_decision::{
-    Answer, Approval, ApprovalError, ApprovalId, Approvals, Binding, DecisionId, Later, Question, Standing,
+    Answer, Approval, ApprovalError, ApprovalId, Approvals, Binding, DecisionId, Desk as Place, Later, Question,
+    Standing,
 };
 use callgate_policy::Timestamp;
 use std::sync::{Arc, Mutex};
@@ -31,9 +32,9 @@ pub struct Desk {
     pub most: Mutex<usize>,
     /// How long a question stands, in milliseconds from now on.
     pub stands: Mutex<i64>,
-}
     /// What happens just when a yes is used up.
     pub meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
 
 impl Desk {
     pub fn new() -> Arc<Self> {
@@ -105,7 +106,8 @@ impl Approvals for Desk {
             let mut asked = None;
             self.rows.send_modify(|rows| {
                 let id = ApprovalId(format!("a_{}", rows.len()).into());
-                let approval = Approval { url: format!("http://localhost/approvals/{id}"), id, expires };
+                let at = Place::Page(format!("http://localhost/approvals/{id}"));
+                let approval = Approval { id, at, expires };
                 asked = Some(approval.clone());
                 let (question, binding) = (question.clone(), question.binding(&[1; 32]));
                 rows.push(Row { approval, state: State::Pending, question, binding });
@@ -135,11 +137,11 @@ impl Approvals for Desk {
     ) -> Later<'a, Result<bool, ApprovalError>> {
         Box::pin(async move {
             assert!(self.rows.borrow().iter().any(|row| row.binding == question.binding(&[1; 32])));
-            Ok(self.change(id, State::Approved, State::Used(decision)))
-        })
             if let Some(happens) = self.meanwhile.lock().unwrap().take() {
                 happens();
             }
+            Ok(self.change(id, State::Approved, State::Used(decision)))
+        })
     }
 
     fn restore(&self, id: &ApprovalId, decision: DecisionId) {

@@ -2,6 +2,7 @@
 
 mod asking;
 mod books;
+mod lone;
 mod pins;
 mod published;
 

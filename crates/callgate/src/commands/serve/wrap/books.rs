@@ -1,6 +1,7 @@
 //! Where a wrap charges, records and asks: through the process that owns the data directory, or as its owner.
 
 use super::asking::{Asked, SwitchedApprovals};
+use super::lone::Lone;
 use crate::config::Config;
 use crate::data::{Claim, DataDir};
 use crate::environment::Environment;
@@ -114,7 +115,7 @@ impl Books {
                 Seat::Owner(owner) => {
                     let Owner { standby, decider, socket, maker, .. } = *owner;
                     tokio::select! {
-                        () = socket.serve(decider, standby.control.approvals(), standby.router.clone()) => {}
+                        () = socket.serve(decider, Lone::over(standby.control.approvals(), &data), standby.router.clone()) => {}
                         () = maker.follow() => {}
                         () = standby.control.indexer(&data.journal()).run() => {}
                     }
@@ -161,7 +162,7 @@ async fn attempt(data: &DataDir, environment: &Environment) -> Result<Option<Fou
                 let config = Config::of_directory(data, environment)?;
                 Owner::take(data.clone(), lock, &config, environment).await?
             };
-            let approvals = owner.standby.control.approvals();
+            let approvals = Lone::over(owner.standby.control.approvals(), data);
             Ok(Some((owner.decider.clone(), approvals, Seat::Owner(Box::new(owner)))))
         }
         Claim::Theirs(_) => {
