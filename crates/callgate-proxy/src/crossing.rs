@@ -161,6 +161,29 @@ impl Way<'_> {
         Ok((permit, entry))
     }
 
+    /// A person's yes took its time to be looked up and to be used up. What is no longer decided so is decided again.
+    pub(crate) async fn carry_approved(
+        self,
+        mut permit: Permit,
+        message: &Message<'_>,
+        body: Bytes,
+        headers: HeaderMap,
+    ) -> Result<Exchange, Failure> {
+        let mut entry = Arc::clone(self.entry);
+        loop {
+            let now;
+            (permit, now) = match (Way { entry: &entry, ..self }).decided_again(permit, message).await {
+                Ok(decided) => decided,
+                Err(answer) => return Ok(answer),
+            };
+            // To be decided again takes time, too.
+            if now.decides_like(&entry) {
+                return Way { entry: &now, ..self }.carry_decided(permit, message, body, headers).await;
+            }
+            entry = now;
+        }
+    }
+
     /// Whether the tool that a message calls is set aside until a person has looked at it.
     fn is_set_aside(self, message: &Message<'_>) -> bool {
         let definition = message.tool_call().and_then(|call| self.gate.definition(&self.entry.server, call.name));

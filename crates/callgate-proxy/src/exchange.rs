@@ -107,30 +107,8 @@ impl Way<'_> {
         }
     }
 
-    /// A person's yes took its time to be looked up and to be used up. What is no longer decided so is decided again.
-    async fn carry_approved(
-        self,
-        mut permit: Permit,
-        message: &Message<'_>,
-        body: Bytes,
-        headers: HeaderMap,
-    ) -> Result<Exchange, Failure> {
-        let mut entry = Arc::clone(self.entry);
-        loop {
-            let now;
-            (permit, now) = match (Way { entry: &entry, ..self }).decided_again(permit, message).await {
-                Ok(decided) => decided,
-                Err(answer) => return Ok(answer),
-            };
-            // To be decided again takes time, too.
-            if now.decides_like(&entry) {
-                return Way { entry: &now, ..self }.carry_decided(permit, message, body, headers).await;
-            }
-            entry = now;
-        }
-    }
-
-    async fn carry_decided(
+    /// The same for what was decided a moment ago.
+    pub(crate) async fn carry_decided(
         self,
         permit: Permit,
         message: &Message<'_>,
