@@ -90,7 +90,7 @@ async fn a_yes_covers_exactly_its_call_and_once() {
     let id = Asking::default().ask(control).await;
     let Standing::Pending(pending) = look(control, &question).await else { panic!() };
     assert_eq!((pending.id.to_string(), pending.expires.0), (id.clone(), NOW + 30 * 60_000));
-    assert_eq!(pending.url, format!("http://127.0.0.1:7070/approvals/{id}"));
+    assert_eq!(pending.at.to_string(), format!("http://127.0.0.1:7070/approvals/{id}"));
     assert_eq!(Asking::default().ask(control).await, id, "identical questions are one");
     assert!(!consumed(control, &id, &question, 2).await);
     later(60_000);
