@@ -13,6 +13,7 @@
 
 mod approvals;
 mod clock;
+mod counters;
 mod cover;
 mod decider;
 mod id;
@@ -31,6 +32,7 @@ pub use approvals::{
     Answer, Approval, ApprovalError, ApprovalId, Approvals, Binding, Desk, Later, NoApprovals, Question, Standing,
 };
 pub use clock::{Clock, SystemClock};
+pub use counters::{CountersError, ResetOrder};
 pub use cover::Cover;
 pub use decider::{About, Decider, DigestKey, PolicyVersion, Refused, Switch, Uncovered};
 pub use id::DecisionId;
@@ -38,7 +40,7 @@ pub use marks::{MarkKeyRecord, MarkRecord, StandingMarkRecord};
 pub use permit::{Ending, InFlight, Permit, ResultKind};
 pub use pins::{ListOf, Listed, NoPins, Pins};
 pub use rebuild::{Rebuild, RebuildError};
-pub use record::{AboutRecord, DecisionRecord, OutcomeRecord, PlaceRecord, ShadowRecord};
+pub use record::{AboutRecord, DecisionRecord, OutcomeRecord, PlaceRecord, ResetRecord, ShadowRecord};
 pub use records::{RecordError, Records, Ticket};
 pub use wire::{KeyRecord, ReservedRecord, WireError};
 pub use withheld::{WITHHELD_NAME, WITHHELD_NAMES, WithheldRecord};

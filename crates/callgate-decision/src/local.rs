@@ -1,6 +1,7 @@
 //! The counters of this process, and their records: one lock, so that the journal's order is the counters' order.
 
 use crate::clock::Clock;
+use crate::counters::ResetOrder;
 use crate::decider::{DigestKey, Refused};
 use crate::id::{DecisionId, Randomness};
 use crate::marks::{MarkRecord, StandingMarkRecord};
@@ -9,7 +10,9 @@ use crate::record::{AboutRecord, CheckpointRecord, DecisionRecord, OutcomeRecord
 use crate::records::{RecordError, Records, Ticket, written};
 use crate::wire::ReservedRecord;
 use crate::withheld::WithheldRecord;
-use callgate_policy::{Decision, Outcome, Reason, Receipt, RulePath, Settlement, State, Timestamp};
+use callgate_policy::{
+    Decision, Organisation, Outcome, Reason, Receipt, RulePath, Settlement, Standing, State, Timestamp,
+};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -167,6 +170,36 @@ impl Local {
             self.unrecorded.fetch_add(1, Ordering::Relaxed);
         }
         appended.is_ok()
+    }
+
+    /// What the counters of an organisation hold.
+    pub(crate) fn standings(&self, organisation: &Organisation) -> Vec<Standing> {
+        self.lock().state.standings(|key| key.organisation == *organisation, self.clock.now())
+    }
+
+    /// Sets counters to zero and records it, under the lock; waits until that is written.
+    pub(crate) async fn reset(&self, order: &ResetOrder<'_>) -> Result<Timestamp, RecordError> {
+        let (from, ticket) = self.reset_and_append(order)?;
+        // Where it can't be written now the journal is failing as a whole, and lets no call leave before it is.
+        written(self.records.as_ref(), ticket).await?;
+        Ok(from)
+    }
+
+    fn reset_and_append(&self, order: &ResetOrder<'_>) -> Result<(Timestamp, Ticket), RecordError> {
+        let mut guard = self.lock();
+        let now = self.clock.now();
+        let Live { state, scratch, .. } = &mut *guard;
+        let reset = state.reset(order.keys, now);
+        let from = reset.from;
+        let appended = serialise(&order.record(from), scratch)
+            .and_then(|()| self.records.append_reset(now, scratch, &mut || checkpoint(state, now)));
+        match appended {
+            Ok(ticket) => Ok((from, ticket)),
+            Err(error) => {
+                state.undo(reset);
+                Err(error)
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {

@@ -2,9 +2,9 @@
 
 use crate::marks::MarkRecord;
 use crate::permit::ResultKind;
-use crate::record::CheckpointRecord;
+use crate::record::{CheckpointRecord, ResetRecord};
 use crate::wire::{ReservedRecord, WireError};
-use callgate_policy::{Mark, Marked, Receipt, Reserved, Settlement, State, Timestamp, Window};
+use callgate_policy::{CounterKey, Mark, Marked, Receipt, Reserved, Settlement, State, Timestamp, Window};
 use serde::Deserialize;
 
 /// Why counters can't be rebuilt. Nothing starts on counters that may be too low.
@@ -107,6 +107,19 @@ impl Rebuild {
             }
         } else if !receipt.reserved.is_empty() || !receipt.marks.is_empty() {
             self.state.settle(&receipt, Settlement::GiveBack, ended);
+        }
+        Ok(())
+    }
+
+    /// Takes the body of a `reset` record.
+    pub fn reset(&mut self, body: &str) -> Result<(), RebuildError> {
+        let kind = "reset";
+        let record: ResetRecord<'_> =
+            serde_json::from_str(body).map_err(|error| RebuildError::Unreadable { kind, error })?;
+        let from = Timestamp(record.from);
+        self.latest = self.latest.max(Some(from));
+        for key in read::<_, CounterKey>(kind, &record.counters)? {
+            self.state.restore_reset(&key, from);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use crate::id::DecisionId;
 use crate::marks::{MarkRecord, StandingMarkRecord};
 use crate::permit::ResultKind;
-use crate::wire::ReservedRecord;
+use crate::wire::{KeyRecord, ReservedRecord};
 use callgate_policy::{Decision, Place, ShadowVerdict, Source};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -171,6 +171,25 @@ pub struct OutcomeRecord<'a> {
     /// When it ended for the history, in milliseconds since the Unix epoch, where it left something there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<i64>,
+}
+
+/// The body of a `reset` record: counters were set to zero.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResetRecord<'a> {
+    /// The organisation.
+    #[serde(borrow)]
+    pub organisation: Cow<'a, str>,
+    /// Who did it.
+    #[serde(borrow)]
+    pub who: Cow<'a, str>,
+    /// Why.
+    #[serde(borrow)]
+    pub reason: Cow<'a, str>,
+    /// From when on they count anew, milliseconds since the Unix epoch. Nothing that was charged before is given back.
+    pub from: i64,
+    /// The counters.
+    #[serde(borrow)]
+    pub counters: Vec<KeyRecord<'a>>,
 }
 
 /// The state in a checkpoint: every counter that is alive, and the history.

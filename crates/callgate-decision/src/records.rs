@@ -42,6 +42,14 @@ pub trait Records: Send + Sync + 'static {
         checkpoint: &mut dyn FnMut() -> Vec<u8>,
     ) -> Result<Ticket, RecordError>;
 
+    /// Appends that counters were set to zero. Refuses while the store is failing.
+    fn append_reset(
+        &self,
+        now: Timestamp,
+        body: &[u8],
+        checkpoint: &mut dyn FnMut() -> Vec<u8>,
+    ) -> Result<Ticket, RecordError>;
+
     /// Whether the record survives what the configuration promises that it survives.
     fn poll_written(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Result<(), RecordError>>;
 }

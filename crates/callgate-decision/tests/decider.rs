@@ -12,15 +12,61 @@
 mod bench;
 
 use bench::{Bench, about, allow, charge, decision, kinds, with_history};
-use callgate_decision::{DecisionRecord, Ending, OutcomeRecord, ResultKind};
+use callgate_decision::{CountersError, DecisionRecord, Ending, OutcomeRecord, ResetOrder, ResultKind};
 use callgate_json::{Limits, parse};
-use callgate_policy::{FlowVerdict, Outcome, Reason, Settlement, Timestamp, Window};
+use callgate_policy::{CounterKey, FlowVerdict, Outcome, Reason, Settlement, Timestamp, Window};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn ending(settlement: Settlement, result: ResultKind) -> Ending {
     Ending { upstream_status: Some(200), latency_us: 1500, bytes: 321, ..Ending::new(settlement, result) }
+}
+
+fn order(keys: &[CounterKey]) -> ResetOrder<'_> {
+    ResetOrder { organisation: about().organisation, who: "member:ada", reason: "agreed", keys }
+}
+
+#[tokio::test]
+async fn a_reset_is_recorded_and_outlives_the_process() {
+    let bench = Bench::new();
+    bench.clock.set(1_000_000);
+    let flight = || charge("flight", Window::Concurrent, 1);
+    let two = |flying: bool| {
+        let charges = [Some(charge("calls", Window::Hour, 2)), flying.then(flight)];
+        allow(charges.into_iter().flatten().collect())
+    };
+    let old = bench.decider.charge(two(true), &about()).await.unwrap();
+    let late = bench.decider.charge(two(false), &about()).await.unwrap();
+    assert!(bench.decider.charge(two(false), &about()).await.is_err());
+    let keys = [charge("calls", Window::Hour, 2).key, flight().key];
+    // What can't be recorded did not happen.
+    bench.fail_appends(true);
+    assert!(matches!(bench.decider.reset(&order(&keys)).await, Err(CountersError::Unrecorded(_))));
+    assert!(bench.decider.charge(two(false), &about()).await.is_err());
+    bench.fail_appends(false);
+    let from = bench.decider.reset(&order(&keys)).await.unwrap();
+    let record: serde_json::Value = serde_json::from_str(&bench.records().last().unwrap().1).unwrap();
+    assert_eq!((record["who"].as_str(), record["reason"].as_str()), (Some("member:ada"), Some("agreed")));
+    assert_eq!(record["from"], from.0);
+    // Calls in flight hold their place, and what was charged before is not given back to what counts anew.
+    assert!(bench.decider.charge(two(true), &about()).await.is_err());
+    let new = bench.decider.charge(two(false), &about()).await.unwrap();
+    drop(late);
+    drop(bench.decider.charge(two(false), &about()).await.unwrap().depart());
+    assert!(bench.decider.charge(two(false), &about()).await.is_err());
+    drop(new);
+    assert_eq!(bench.rebuilt(), bench.live());
+    let held: Vec<_> = bench.decider.counters(about().organisation).unwrap();
+    let held: Vec<_> = held.iter().map(|standing| (&*standing.key.name, standing.held.to_string())).collect();
+    assert_eq!(held.len(), 2, "{held:?}");
+    assert!(held.iter().all(|(_, held)| held == "1"), "{held:?}");
+    drop(old);
+    // Once the window is over, nothing is left of it.
+    bench.clock.set(1_000_000 + 3_600_000);
+    assert_eq!(bench.rebuilt(), Vec::<serde_json::Value>::new());
+    let other = callgate_policy::Organisation::parse("other").unwrap();
+    assert_eq!(bench.decider.counters(&other), Ok(Vec::new()));
 }
 
 #[tokio::test]
@@ -259,7 +305,7 @@ proptest! {
     /// At every moment, what the journal adds up to is what the process holds, wherever the checkpoints fall.
     #[test]
     fn rebuilt_counters_are_the_live_ones(
-        steps in prop::collection::vec((0u8..4, 0u8..4, 0i64..40_000, 1usize..4), 1..60),
+        steps in prop::collection::vec((0u8..4, 0u8..5, 0i64..40_000, 1usize..4), 1..60),
         checkpoint_every in 1usize..9,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -274,6 +320,11 @@ proptest! {
                 let mut sliding = charge("sliding", Window::Minute, 4);
                 sliding.key.strategy = callgate_policy::Strategy::Sliding;
                 let charges = vec![charge("c", window, max), sliding];
+                if end == 4 {
+                    let keys: Vec<_> = charges.iter().map(|charge| charge.key.clone()).collect();
+                    now = bench.decider.reset(&order(&keys)).await.unwrap().0;
+                    bench.clock.set(now);
+                }
                 if let Ok(permit) = bench.decider.charge(allow(charges), &about()).await {
                     match end {
                         0 => drop(permit),
@@ -353,6 +404,9 @@ fn what_cannot_be_understood_stops_the_rebuild() {
         assert!(error.starts_with("CG4007"), "{error}");
     }
     assert!(rebuild.outcome("{}", Timestamp(0)).is_ok());
+    for broken in ["{}", r#"{"organisation":"o","who":"w","reason":"r","from":1,"counters":[{}]}"#] {
+        assert!(rebuild.reset(broken).unwrap_err().to_string().starts_with("CG4007"));
+    }
     let known = r#"{"marks":[{"key":{"organisation":"o","scope":"tag","id":"v","tag":"k","event":"000102030405060708090a0b0c0d0e0f"},"keep_ms":1,"at":0}]}"#;
     assert!(rebuild.decision(known).is_ok());
     for (from, to) in [("\"tag\",\"id", "\"grant\",\"id"), ("0f\"", "\""), ("\"o\"", "\"\""), ("\"at\"", "\"when\"")] {

@@ -28,6 +28,8 @@ pub enum Kind {
     Refused,
     /// Tools (or prompts, or resources) that were taken out of a list before a client saw it.
     Withheld,
+    /// Counters were set to zero: which, by whom and why.
+    Reset,
     /// Older segments are about to be deleted: which, and where the chain goes on.
     Pruned,
     /// The last process ended while writing, and half a record was cut off.
@@ -46,6 +48,7 @@ impl Kind {
             Self::Checkpoint => "checkpoint",
             Self::Refused => "refused",
             Self::Withheld => "withheld",
+            Self::Reset => "reset",
             Self::Pruned => "pruned",
             Self::Recovered => "recovered",
             Self::Lost => "lost",

@@ -8,12 +8,14 @@ mod flows;
 mod listing;
 mod message;
 mod needs;
+mod outlook;
 mod redact;
 mod results;
 mod subject;
 
 pub use beyond::{decide_reach, reaches};
 pub(crate) use needs::of_condition;
+pub use outlook::{Outlook, ToolRule, Treatment};
 pub use redact::Edit;
 pub use results::{ResultDecision, ResultOf, Returned, decide_result, rules_results};
 

@@ -66,6 +66,13 @@ impl Stage {
         })
     }
 
+    /// The same stage, whose grant has these tags.
+    #[must_use]
+    pub fn tagged(mut self, tags: BTreeMap<String, String>) -> Self {
+        self.grant.tags = tags;
+        self
+    }
+
     /// The grant, with a value for every tag that a flow joins grants by.
     fn grant(&self, question: &Question<'_>) -> Grant {
         let mut grant = self.grant.clone();

@@ -2,7 +2,7 @@
 
 mod index;
 
-pub(crate) use index::GlobIndex;
+pub use index::GlobIndex;
 
 use std::sync::Arc;
 

@@ -4,10 +4,12 @@
 mod admit;
 mod marks;
 mod message;
+mod reset;
 mod state;
 mod tally;
 mod window;
 
+pub use reset::{Reset, Standing};
 pub use state::State;
 
 use crate::call::Timestamp;

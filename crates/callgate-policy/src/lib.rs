@@ -33,16 +33,17 @@ pub use call::{Arguments, Call, Client, Definition, Facts, Grant, Identity, Time
 pub use check::advise;
 pub use convert::{Converted, convert};
 pub use decide::{
-    Edit, ResultDecision, ResultOf, Returned, decide, decide_reach, decide_result, reaches, rules_results,
+    Edit, Outlook, ResultDecision, ResultOf, Returned, ToolRule, Treatment, decide, decide_reach, decide_result,
+    reaches, rules_results,
 };
 pub use decision::{Decision, Outcome, Place, Reason, RulePath, ShadowVerdict, Source};
 pub use explain::{Earlier, Question, Stage, explain};
 pub use glob::Glob;
 pub use history::{Check, EventId, FlowVerdict, History, Imprint, Mark, MarkKey, MarkScope, Marked};
-pub use ledger::{Charge, CounterKey, Receipt, Refusal, Reserved, Settlement, State, Unit};
+pub use ledger::{Charge, CounterKey, Receipt, Refusal, Reserved, Reset, Settlement, Standing, State, Unit};
 pub use model::{
-    Ask, AskTerms, Category, Condition, EarlierCall, Entry, Label, Limit, ListMode, Mode, Policy, Predicate, Problem,
-    Problems, Scope, Severity, Strategy, TestCase, TestSubject, Toggle, Unlisted, Window,
+    Ask, AskTerms, Category, Condition, EarlierCall, Entry, Label, Limit, LimitFacts, ListMode, Mode, Policy,
+    Predicate, Problem, Problems, Scope, Severity, Strategy, TestCase, TestSubject, Toggle, Unlisted, Window,
 };
 pub use names::{GrantId, NameError, Organisation, ServerName};
 pub use operator::{OPERATORS, OperandError, OperandKind, Operator, OperatorInfo, Reads};

@@ -1,6 +1,7 @@
 //! The typed document.
 
 mod flow;
+mod limits;
 mod results;
 mod rule;
 mod section;
@@ -12,6 +13,7 @@ pub(crate) use tools::{Hide, Tools};
 
 pub(crate) use results::{Bound, Redact, ResultRules, Wanted};
 
+pub use limits::LimitFacts;
 pub use rule::{Ask, AskTerms, Condition, EarlierCall, Entry, Limit, Predicate, TestCase, TestSubject, Toggle};
 
 use crate::decision::{Place, RulePath};

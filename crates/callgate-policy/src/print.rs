@@ -126,7 +126,7 @@ fn entry(entry: &Entry) -> Json {
     members.json()
 }
 
-fn results(rules: &ResultRules) -> Json {
+pub(crate) fn results(rules: &ResultRules) -> Json {
     let mut members = Members::default();
     members.text("description", rules.description.as_ref());
     members.list("redact", rules.redact.iter().flat_map(|redact| &redact.wanted).map(wanted));
@@ -154,7 +154,7 @@ fn wanted(wanted: &Wanted) -> Json {
     }
 }
 
-fn predicate(predicate: &Predicate) -> Json {
+pub(crate) fn predicate(predicate: &Predicate) -> Json {
     let mut members = Members::default();
     members.text("name", predicate.name.as_ref());
     members.text("description", predicate.description.as_ref());
@@ -195,7 +195,7 @@ fn condition(condition: &Condition) -> Json {
     members.json()
 }
 
-fn limit(limit: &Limit) -> Json {
+pub(crate) fn limit(limit: &Limit) -> Json {
     let mut members = Members::default();
     members.word("counter", &limit.counter);
     members.text("description", limit.description.as_ref());
@@ -216,7 +216,7 @@ fn limit(limit: &Limit) -> Json {
     members.json()
 }
 
-fn flow(flow: &Flow) -> Json {
+pub(crate) fn flow(flow: &Flow) -> Json {
     let mut members = Members::default();
     members.word("name", &flow.name);
     members.text("description", flow.description.as_ref());

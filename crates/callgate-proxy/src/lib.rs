@@ -23,6 +23,7 @@ mod farewell;
 mod forward;
 pub mod front;
 pub mod gate;
+mod health;
 mod judge;
 mod late;
 mod mirrored;
@@ -49,6 +50,7 @@ pub use errors::{Cause, REFUSED_BY_POLICY, Row, UPSTREAM_FAILED};
 pub use front::http::{Asked, Elsewhere, Listening, Pieces, ServeError, ServerTls, TlsError, serve};
 pub use front::stdio::{StdioEnd, StdioError, run_stdio};
 pub use gate::{Early, Gate, GateParts, Refusals};
+pub use health::{BreakerState, Health};
 pub use options::{CHILD_VARIABLES, Options};
 pub use seal::SealKey;
 pub use snapshot::{

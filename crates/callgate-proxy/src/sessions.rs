@@ -238,6 +238,12 @@ impl Sessions {
         self.table.read().unwrap_or_else(PoisonError::into_inner).ended_by
     }
 
+    /// How many are open with the server of this identity.
+    pub(crate) fn count_at(&self, server: &str) -> usize {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.by_id.values().filter(|session| *session.server.uuid == *server).count()
+    }
+
     /// How many are open.
     pub(crate) fn count(&self) -> usize {
         self.table.read().unwrap_or_else(PoisonError::into_inner).by_id.len()

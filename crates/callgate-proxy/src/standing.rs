@@ -2,6 +2,7 @@
 
 mod breaker;
 mod headers;
+mod life;
 mod list;
 mod owned;
 
@@ -12,10 +13,12 @@ pub(crate) use owned::Owned;
 
 use crate::eras::Speaks;
 use crate::forward::Failure;
+use crate::health::BreakerState;
 use crate::snapshot::{ServerConfig, Snapshot, UpstreamEra};
 use crate::upstream::UpstreamConfig;
 use breaker::Breaker;
 use callgate_policy::{ServerName, Timestamp};
+use life::Life;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -42,6 +45,7 @@ pub(crate) struct Standing {
     /// See [`code`].
     speaks: AtomicU8,
     breaker: Breaker,
+    life: Life,
     in_flight: AtomicUsize,
     /// Held while somebody finds out what it speaks, so that nobody else asks the same.
     pub(crate) probing: tokio::sync::Mutex<()>,
@@ -81,6 +85,12 @@ impl Standings {
         standing
     }
 
+    /// What is known of the upstream of the server with this identity; `None` where it was not spoken to.
+    pub(crate) fn known(&self, server: &str) -> Option<Arc<Standing>> {
+        let by_server = self.by_server.read().unwrap_or_else(PoisonError::into_inner);
+        by_server.get(server).map(|found| Arc::clone(&found.standing))
+    }
+
     /// All of them, with the names of their servers.
     pub(crate) fn all(&self) -> Vec<(ServerName, Arc<Standing>)> {
         let by_server = self.by_server.read().unwrap_or_else(PoisonError::into_inner);
@@ -106,6 +116,7 @@ impl Standing {
             era: server.era,
             speaks: AtomicU8::new(code(Speaks::configured(server.era))),
             breaker: Breaker::default(),
+            life: Life::default(),
             in_flight: AtomicUsize::new(0),
             probing: tokio::sync::Mutex::default(),
             is_sse: AtomicBool::new(false),
@@ -158,6 +169,16 @@ impl Standing {
         self.in_flight.load(Ordering::Relaxed)
     }
 
+    /// When it answered, and when it could not be reached.
+    pub(crate) fn life(&self) -> life::Known {
+        self.life.known()
+    }
+
+    /// Whether messages pass.
+    pub(crate) fn breaker_state(&self) -> BreakerState {
+        self.breaker.state(Instant::now())
+    }
+
     /// Whether it is left alone for a while.
     pub(crate) fn rests(&self) -> bool {
         self.breaker.is_open()
@@ -168,6 +189,7 @@ impl Pass {
     /// The upstream answered.
     pub(crate) fn succeeded(&self) {
         self.standing.breaker.succeeded();
+        self.standing.life.answered(life::now());
     }
 
     /// It came to nothing. Only what says that the way to the upstream is broken counts.
@@ -175,6 +197,7 @@ impl Pass {
         match failure {
             Failure::Unreachable(_) | Failure::NotStarted(_) | Failure::Silent(_) => {
                 self.standing.breaker.failed(Instant::now(), random());
+                self.standing.life.failed(life::now(), unheard(failure));
             }
             // Neither the gateway's own ends nor a call that takes too long say anything about the way.
             Failure::Refused(_) | Failure::Overdue(_) | Failure::TooSlow | Failure::Full(_) | Failure::Resting(_) => {}
@@ -188,6 +211,16 @@ impl Drop for Pass {
         if self.has_place {
             self.standing.in_flight.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// Why it was not heard, for those who look after servers.
+fn unheard(failure: &Failure) -> String {
+    match failure {
+        Failure::Unreachable(why) => format!("it can't be reached: {why}"),
+        Failure::NotStarted(why) => format!("its process could not be started: {why}"),
+        Failure::Silent(silence) => format!("nothing came from it for {} s", silence.as_secs()),
+        _ => "it was not heard".to_owned(),
     }
 }
 

@@ -83,6 +83,15 @@ impl Records for Memory {
         self.append("withheld", now, body, checkpoint)
     }
 
+    fn append_reset(
+        &self,
+        now: Timestamp,
+        body: &[u8],
+        checkpoint: &mut dyn FnMut() -> Vec<u8>,
+    ) -> Result<Ticket, RecordError> {
+        self.append("reset", now, body, checkpoint)
+    }
+
     fn poll_written(&self, _: Ticket, _: &mut Context<'_>) -> Poll<Result<(), RecordError>> {
         let inner = self.lock();
         if inner.hold_writes {
@@ -183,6 +192,7 @@ impl Bench {
             match *kind {
                 "checkpoint" => rebuild.checkpoint(body).unwrap(),
                 "decision" => rebuild.decision(body).unwrap(),
+                "reset" => rebuild.reset(body).unwrap(),
                 _ => rebuild.outcome(body, Timestamp(*at)).unwrap(),
             }
         }

@@ -1,6 +1,7 @@
 //! What a call has to do with the calls before it: which flows it has to pass, and which marks it leaves.
 
 use super::{Case, Denial, at, conditions, message};
+use crate::call::Definition;
 use crate::decision::{Outcome, Reason, ShadowVerdict, Source};
 use crate::history::{Check, FlowVerdict, History, Imprint, MarkKey, MarkScope};
 use crate::model::{Flow, FlowScope, MatchedTools, Matcher, Mode, Policy};
@@ -60,6 +61,19 @@ fn one(case: &Case<'_>, source: Source, flow: &Flow, history: &mut History) -> R
         history.leave(Imprint { key, grant, keep_ms: flow.keep_ms(), rule, place, is_required, mode });
     }
     Ok(())
+}
+
+/// Whether some call of the tool could be one that the flow decides about. What is not known could be.
+pub(super) fn speaks_of(flow: &Flow, tool: &str, definition: Option<&Definition>) -> bool {
+    match &flow.later.tools {
+        MatchedTools::Named(globs) => globs.iter().any(|glob| glob.matches(tool)),
+        MatchedTools::OfCategory(categories) => {
+            definition.and_then(|known| known.category).is_none_or(|category| categories.contains(&category))
+        }
+        MatchedTools::Labelled(labels) => definition
+            .filter(|known| known.category.is_some() || !known.labels.is_empty())
+            .is_none_or(|known| known.labels.iter().any(|label| labels.contains(label))),
+    }
 }
 
 /// Whether the call is one of those that the matcher means. `type_error` is what a value of the wrong type counts as.

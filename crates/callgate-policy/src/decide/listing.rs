@@ -46,27 +46,30 @@ impl Policy {
         if !is_listed && self.default == Unlisted::Deny || definition.is_some_and(|known| known.quarantined) {
             return false;
         }
-        let never = |entry: &Entry| {
-            let validates = entry.validate_arguments.as_ref().is_some_and(|toggle| toggle.on);
-            let enforced = |list: &'_ [Predicate], blocks: fn(&Predicate, &Known<'_>) -> bool| {
-                list.iter().any(|p| p.mode == Mode::Enforce && blocks(p, &Known { tool, definition }))
-            };
-            validates && definition.is_none_or(|known| known.input_schema.is_none())
-                || enforced(&entry.require, never_holds)
-                || enforced(&entry.deny_if, always_holds)
-                || entry.limits.iter().any(|limit| {
-                    let blocks = limit.max.is_zero() && limit.increment_from.is_none();
-                    limit.mode == Mode::Enforce && (blocks || limit.window == Window::Concurrent && limit.max.is_zero())
-                })
-        };
-        !entries.iter().any(|(_, entry)| never(entry))
+        let known = Known { tool, definition };
+        !entries.iter().any(|(_, entry)| never_callable(entry, &known))
     }
 }
 
 /// What is known of a tool without a call.
-struct Known<'a> {
-    tool: &'a str,
-    definition: Option<&'a Definition>,
+pub(super) struct Known<'a> {
+    pub(super) tool: &'a str,
+    pub(super) definition: Option<&'a Definition>,
+}
+
+/// Whether an entry denies every call of a tool, whatever the arguments are.
+pub(super) fn never_callable(entry: &Entry, known: &Known<'_>) -> bool {
+    let validates = entry.validate_arguments.as_ref().is_some_and(|toggle| toggle.on);
+    let enforced = |list: &'_ [Predicate], blocks: fn(&Predicate, &Known<'_>) -> bool| {
+        list.iter().any(|p| p.mode == Mode::Enforce && blocks(p, known))
+    };
+    validates && known.definition.is_none_or(|known| known.input_schema.is_none())
+        || enforced(&entry.require, never_holds)
+        || enforced(&entry.deny_if, always_holds)
+        || entry.limits.iter().any(|limit| {
+            let blocks = limit.max.is_zero() && limit.increment_from.is_none();
+            limit.mode == Mode::Enforce && (blocks || limit.window == Window::Concurrent && limit.max.is_zero())
+        })
 }
 
 /// Whether the predicate holds, or faults, whatever the arguments are.

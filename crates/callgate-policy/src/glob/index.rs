@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Patterns with a number each.
 #[derive(Debug, Default)]
-pub(crate) struct GlobIndex {
+pub struct GlobIndex {
     /// By the text before the first star.
     beginnings: Side,
     /// By the text behind the last star, where that is longer.
@@ -38,7 +38,7 @@ impl Side {
 
 impl GlobIndex {
     /// Adds a pattern.
-    pub(crate) fn push(&mut self, glob: Glob, number: usize) {
+    pub fn push(&mut self, glob: Glob, number: usize) {
         let text = Arc::<str>::from(glob.as_str());
         let beginning = text.split('*').next().unwrap_or_default();
         let ending = text.rsplit('*').next().unwrap_or_default();
@@ -50,7 +50,7 @@ impl GlobIndex {
     }
 
     /// The numbers of the patterns that match, in ascending order. Allocates only where one does.
-    pub(crate) fn matching(&self, name: &str) -> Vec<usize> {
+    pub fn matching(&self, name: &str) -> Vec<usize> {
         let mut found = Vec::new();
         self.beginnings.collect(name, |length| name.get(..length), &mut found);
         self.endings.collect(name, |length| name.get(name.len() - length..), &mut found);

@@ -14,14 +14,14 @@ use std::collections::HashMap;
 /// a clock that goes back grants nothing twice.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    counters: HashMap<CounterKey, Counter>,
+    pub(super) counters: HashMap<CounterKey, Counter>,
     pub(super) marks: Marks,
     latest: Option<i64>,
 }
 
 /// The two tallies of one key: what is enforced, and what rules in shadow mode would have counted.
 #[derive(Clone, Debug)]
-struct Counter {
+pub(super) struct Counter {
     enforced: Tally,
     shadow: Tally,
 }
@@ -31,7 +31,7 @@ impl Counter {
         Self { enforced: Tally::new(key.window, key.strategy), shadow: Tally::new(key.window, key.strategy) }
     }
 
-    fn tally(&self, mode: Mode) -> &Tally {
+    pub(super) fn tally(&self, mode: Mode) -> &Tally {
         match mode {
             Mode::Enforce => &self.enforced,
             Mode::Shadow => &self.shadow,
@@ -195,7 +195,7 @@ impl State {
     }
 
     /// The tally, made where there is none; so there always is one.
-    fn tally_mut(&mut self, key: &CounterKey, mode: Mode) -> Option<&mut Tally> {
+    pub(super) fn tally_mut(&mut self, key: &CounterKey, mode: Mode) -> Option<&mut Tally> {
         if !self.counters.contains_key(key) {
             self.counters.insert(key.clone(), Counter::new(key));
         }

@@ -14,7 +14,8 @@ const MAX_BUCKETS: usize = 4096;
 pub(super) enum Tally {
     /// One sum for the aligned window that begins at `start`.
     Fixed {
-        /// Milliseconds since the Unix epoch; meaningless while `sum` is zero.
+        /// Milliseconds since the Unix epoch. Within a window where it was reset: from then on it counts, and nothing that
+        /// was charged before is given back to it.
         start: i64,
         /// What was charged in it.
         sum: Decimal,
@@ -132,7 +133,7 @@ impl Tally {
         }
         match self {
             Self::Leases { .. } => None,
-            Self::Fixed { start, .. } => Some(window.end(window.start(now).max(*start))),
+            Self::Fixed { start, .. } => Some(window.end(window.start(now.max(*start)))),
             Self::Sliding { log, sum } => {
                 let mut left = *sum;
                 for bucket in log {
@@ -149,7 +150,54 @@ impl Tally {
 
     /// Whether nothing of it counts any longer.
     pub(super) fn is_over(&self, window: Window, now: i64) -> bool {
-        self.held(window, now).is_zero()
+        self.held(window, now).is_zero() && !self.is_reset(window, now)
+    }
+
+    /// Whether it was reset in the window that `now` is in: that has to be known until the window ends.
+    fn is_reset(&self, window: Window, now: i64) -> bool {
+        match self {
+            Self::Fixed { start, .. } => *start >= window.start(now) && *start != window.start(*start),
+            Self::Sliding { .. } | Self::Leases { .. } => false,
+        }
+    }
+
+    /// When what counts at `now` becomes less: the end of the window, or when the oldest charge falls out of it; `None`
+    /// where nobody knows.
+    pub(super) fn eases_at(&self, window: Window, now: i64) -> Option<i64> {
+        match self {
+            Self::Leases { .. } => None,
+            Self::Fixed { start, .. } => Some(window.end(window.start(now.max(*start)))),
+            Self::Sliding { log, .. } => {
+                let oldest = log.iter().find(|bucket| !bucket.expired(window, now) && !bucket.sum.is_zero());
+                oldest.map(|bucket| bucket.last.saturating_add(window.length()))
+            }
+        }
+    }
+
+    /// The first moment not before `now` at which it can be reset, so that what was charged before and what is charged
+    /// from then on can be told apart.
+    pub(super) fn resettable(&self, window: Window, now: i64) -> i64 {
+        let charged = match self {
+            Self::Leases { .. } => now,
+            Self::Fixed { start, .. } if *start < now => now,
+            Self::Fixed { start, .. } => start.saturating_add(1),
+            Self::Sliding { log, .. } => log.back().map_or(now, |bucket| now.max(bucket.last.saturating_add(1))),
+        };
+        // The beginning of a window says that the window was not reset.
+        if window.start(charged) == charged { charged.saturating_add(1) } else { charged }
+    }
+
+    /// Counts anew from `from` on. Leases stay: they are calls in flight.
+    pub(super) fn reset(&mut self, from: i64) {
+        match self {
+            Self::Leases { .. } => {}
+            Self::Fixed { start, sum } => (*start, *sum) = (from, Decimal::ZERO),
+            Self::Sliding { log, sum } => {
+                // An entry of nothing, so that no later charge is earlier.
+                *log = VecDeque::from([Bucket { first: from, last: from, sum: Decimal::ZERO }]);
+                *sum = Decimal::ZERO;
+            }
+        }
     }
 
     /// Forgets what no longer counts.

@@ -33,6 +33,12 @@ impl Window {
         }
     }
 
+    /// How long it is, in whole seconds; a month has 31 days. `None` for calls in flight.
+    pub fn seconds(self) -> Option<u64> {
+        let length = u64::try_from(self.length()).ok().filter(|_| self != Self::Concurrent);
+        length.map(|length| length.div_ceil(1_000))
+    }
+
     /// The span of a sliding window. A month has 31 days here: no calendar month holds more.
     pub(super) fn length(self) -> i64 {
         match self {

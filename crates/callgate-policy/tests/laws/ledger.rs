@@ -16,6 +16,7 @@ enum Step {
     Advance(i64),
     Sweep,
     Restart,
+    Reset(Vec<usize>),
 }
 
 fn charge(counter: usize, amount: i64, max: i64, mode: Mode) -> Charge {
@@ -61,6 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => prop_oneof![Just(0), 1i64..40_000, -30_000i64..0].prop_map(Step::Advance),
         1 => Just(Step::Sweep),
         1 => Just(Step::Restart),
+        1 => proptest::collection::vec(0usize..4, 0..4).prop_map(Step::Reset),
     ]
 }
 
@@ -169,6 +171,23 @@ proptest! {
                     });
                     model.latest = now;
                     state.sweep(Timestamp(now));
+                }
+                Step::Reset(counters) => {
+                    let keys: Vec<_> = counters.iter().map(|at| charge(*at, 1, 1, Mode::Enforce).key).collect();
+                    let undone = state.clone();
+                    let reset = state.reset(&keys, Timestamp(now));
+                    // The journal knows the moment only.
+                    let mut rebuilt = undone.clone();
+                    keys.iter().for_each(|key| rebuilt.restore_reset(key, reset.from));
+                    prop_assert_eq!(rebuilt.snapshot(reset.from), state.snapshot(reset.from));
+                    prop_assert!(reset.from.0 - now.max(model.latest) <= 6, "{:?} {}", reset.from, now);
+                    let mut back = state.clone();
+                    (now, model.latest) = (reset.from.0, reset.from.0);
+                    back.undo(reset);
+                    prop_assert_eq!(back.snapshot(Timestamp(now)), undone.snapshot(Timestamp(now)));
+                    model.entries.retain(|entry| entry.key.window == Window::Concurrent || !keys.contains(&entry.key));
+                    let left = state.standings(|key| keys.contains(key), Timestamp(now));
+                    prop_assert!(left.iter().all(|standing| standing.key.window == Window::Concurrent), "{:?}", left);
                 }
                 Step::Reserve(charges) => {
                     let got = state.reserve(&charges, Timestamp(now));

@@ -243,7 +243,8 @@ where
     let timeout = worker.gate.options.head_timeout;
     let service = service_fn(move |request| {
         let worker = Arc::clone(&worker);
-        async move { Ok::<_, Infallible>(handle(&worker, request, peer).await) }
+        // Boxed: hyper keeps a place of this future's size for each connection, also while nothing is handled.
+        async move { Ok::<_, Infallible>(Box::pin(handle(&worker, request, peer)).await) }
     });
     let mut connection = pin!(
         http1::Builder::new()

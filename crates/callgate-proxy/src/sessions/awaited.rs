@@ -49,6 +49,9 @@ impl Awaited {
     }
 
     fn forget(&mut self, id: &RequestId) {
+        if self.is_lost {
+            return;
+        }
         self.old.insert(self.digests.hash_one(id));
         if self.old.len() > MAX_OLD {
             self.old = HashSet::new();

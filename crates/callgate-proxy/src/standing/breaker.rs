@@ -2,6 +2,7 @@
 //!
 //! Only failures of the way to it count. Whatever it answers, an error too, says that it is there.
 
+use crate::health::BreakerState;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -60,6 +61,17 @@ impl Breaker {
         }
     }
 
+    /// Whether messages pass at this moment.
+    pub(crate) fn state(&self, now: Instant) -> BreakerState {
+        if !self.is_open() {
+            return BreakerState::Closed;
+        }
+        match *self.until.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(end) if end > now => BreakerState::Open,
+            _ => BreakerState::HalfOpen,
+        }
+    }
+
     /// Whether it is open.
     pub(crate) fn is_open(&self) -> bool {
         self.failures.load(Ordering::Relaxed) >= FAILURES
@@ -106,6 +118,8 @@ mod tests {
         breaker.failed(now, 0);
         assert_eq!(breaker.pass(|| now), Err(FIRST_WAIT));
         assert!(breaker.is_open());
+        assert_eq!(breaker.state(now), BreakerState::Open);
+        assert_eq!(breaker.state(now + FIRST_WAIT), BreakerState::HalfOpen);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::child::{SERVER, call};
 use crate::http::Open;
 use crate::upstream::{Say, Upstream, decent};
 use crate::world::{Plan, TOKEN, World, http_upstream, initialize, modern, post, script};
-use callgate_proxy::{Options, ServerLimits, Sharing, Timeouts};
+use callgate_proxy::{BreakerState, Options, ServerLimits, Sharing, Timeouts};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,6 +12,9 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":"mine","method":"tools/call","params":{"name":"safe","arguments":{}}}"#;
 const ECHO: &str = r#"{"jsonrpc":"2.0","id":"other","method":"tools/call","params":{"name":"echo","arguments":{}}}"#;
+
+/// The identity of the server `one`.
+const SERVER_ID: &str = "1b4e28ba-2fa1-11d2-883f-0016d3cca427";
 
 /// An upstream whose tool `safe` answers with a stream that the test feeds.
 async fn slow() -> (Upstream, Arc<Mutex<Vec<UnboundedSender<String>>>>) {
@@ -144,6 +147,10 @@ async fn an_upstream_that_can_not_be_reached_is_left_alone_for_a_while() {
     assert_eq!((rests.status, code(&rests.json()), tried), (503, "CG2050", 5));
     assert!(rests.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
     assert_eq!(world.figure("callgate_resting{server=\"one\"}").await, 1);
+    let health = world.gate.health(SERVER_ID).unwrap();
+    assert_eq!((health.reached, health.last_ok), (Some(false), None));
+    assert_ne!(health.breaker, BreakerState::Closed);
+    assert!(health.last_error.is_some_and(|(_, why)| why.starts_with("it can't be reached: ")));
     let memory = world.stop().await;
     assert!(memory.outcomes().iter().all(|one| one["kept"] == false));
 }
@@ -161,6 +168,11 @@ async fn what_a_tool_answers_never_stops_the_way_to_it() {
         assert_eq!(world.post(&[("Mcp-Session-Id", &session)], ECHO).await.status, 500);
     }
     assert_eq!(upstream.calls(), 12);
+    let health = world.gate.health(SERVER_ID).unwrap();
+    assert_eq!((health.reached, health.breaker, health.last_error), (Some(true), BreakerState::Closed, None));
+    assert!(health.last_ok >= health.since && health.since.is_some());
+    assert_eq!((health.sessions, health.in_flight, health.processes), (1, 0, 0));
+    assert_eq!(world.gate.health("another"), None);
     world.stop().await;
 }
 

@@ -122,7 +122,7 @@ async fn large_states_and_processes_and_sessions() {
         done"#;
     let world = World::modern(script(server)).await;
     let state = given(&ask(&world, TOKEN, "tools/call", json!({ "name": "safe" })).await);
-    assert!(state.len() > 100_000 && !state.contains("yyyy"));
+    assert!(state.len() > 100_000 && !state.contains("yyyyyyyyyyyy"));
     let second = ask(&world, TOKEN, "tools/call", json!({ "name": "safe", "requestState": state })).await;
     assert_eq!(second["result"]["ok"], true, "{second}");
     world.stop().await;

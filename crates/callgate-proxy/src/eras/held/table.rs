@@ -80,6 +80,12 @@ impl Held {
         self.slots().values().map(|slot| slot.sessions().len()).sum()
     }
 
+    /// How many there are with the server of this identity.
+    pub(crate) fn count_at(&self, server: &str) -> usize {
+        let slots = self.slots();
+        slots.iter().filter(|(key, _)| *key.server == *server).map(|(_, slot)| slot.sessions().len()).sum()
+    }
+
     fn count_of(&self, grant: &GrantId) -> usize {
         let slots = self.slots();
         slots.iter().filter(|(key, _)| key.grant == *grant).map(|(_, slot)| slot.sessions().len()).sum()
