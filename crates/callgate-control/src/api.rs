@@ -25,6 +25,7 @@ mod grants;
 mod headers;
 mod idempotency;
 mod instance;
+mod limits;
 mod members;
 mod openapi;
 mod organisations;
@@ -48,6 +49,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use gate::Operations;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -67,12 +69,18 @@ struct Shared {
     attempts: Attempts,
     under_way: idempotency::UnderWay,
     purged: AtomicI64,
+    /// A place for each stream of decisions.
+    streams: Arc<Semaphore>,
 }
 
 impl ApiState {
     /// The services.
     pub(crate) fn control(&self) -> &Control {
         &self.inner.control
+    }
+
+    fn streams(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.inner.streams)
     }
 
     fn attempts(&self) -> &Attempts {
@@ -112,6 +120,7 @@ pub fn router(control: Control) -> axum::Router {
         attempts: Attempts::new(),
         under_way: idempotency::UnderWay::default(),
         purged: AtomicI64::new(0),
+        streams: Arc::new(Semaphore::new(records::STREAMS)),
     };
     let state = ApiState { inner: Arc::new(shared) };
     routes
@@ -148,6 +157,7 @@ fn all_routes() -> OpenApiRouter<ApiState> {
         .merge(organisations::routes())
         .merge(webhooks::routes())
         .merge(records::routes())
+        .merge(limits::routes())
         .merge(approvals::routes());
     OpenApiRouter::with_openapi(openapi::empty()).nest(BASE, routes)
 }

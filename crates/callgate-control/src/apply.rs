@@ -189,7 +189,7 @@ impl Control {
         if desired.servers.iter().any(|server| server.target.is_command()) {
             self.may_run(&cleared).await?;
         }
-        let checked = check::check(self, desired).await?;
+        let checked = check::check(self, caller.organisation(), desired).await?;
         let (applied, _) = self.carry_out(&cleared, checked, Round { origin: Origin::Apply, applying }).await?;
         Ok(applied)
     }

@@ -8,6 +8,7 @@
 //! attend      one task per process: what is over ends, and who waits is told
 //! waiting     who waits
 //! told        what happens, for those who watch and for webhooks
+//! readable    arguments as people read them
 //! visible     text that can't hide anything from whoever reads it
 //! ```
 
@@ -16,6 +17,7 @@ mod attend;
 mod port;
 mod question;
 mod read;
+pub mod readable;
 mod rows;
 mod told;
 pub mod visible;

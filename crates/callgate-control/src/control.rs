@@ -6,8 +6,11 @@ use crate::configuration::Configuration;
 use crate::definitions::Seeing;
 use crate::error::Error;
 use crate::export;
+use crate::limits::Counters;
 use crate::publish::Publisher;
+use crate::records::News;
 use crate::secret::TokenKey;
+use crate::servers::Observations;
 use crate::target::Target;
 use crate::vault::Vault;
 use crate::webhooks::Outgoing;
@@ -94,6 +97,12 @@ pub(crate) struct Inner {
     keeper: std::sync::OnceLock<AbortHandle>,
     /// The journal, for retention and export.
     pub(crate) journal: std::sync::OnceLock<Arc<callgate_journal::Journal>>,
+    /// What counts, where this process serves.
+    pub(crate) counters: std::sync::OnceLock<Arc<dyn Counters>>,
+    /// What is known of servers, where this process serves.
+    pub(crate) observations: std::sync::OnceLock<Arc<dyn Observations>>,
+    /// What happened that somebody may wait for.
+    pub(crate) news: watch::Sender<News>,
 }
 
 impl Control {
@@ -131,6 +140,9 @@ impl Control {
             attendant: std::sync::OnceLock::new(),
             keeper: std::sync::OnceLock::new(),
             journal: std::sync::OnceLock::new(),
+            counters: std::sync::OnceLock::new(),
+            observations: std::sync::OnceLock::new(),
+            news: watch::Sender::default(),
         };
         let control = Self { inner: Arc::new(inner) };
         control.publish().await?;

@@ -1,6 +1,7 @@
 //! What the tools of servers are defined as: pinned, set aside when it changes, and looked at by people.
 
 mod edit;
+mod known;
 mod read;
 mod rows;
 mod saw;
@@ -9,7 +10,8 @@ mod shown;
 mod tests;
 
 pub use edit::{Approval, Approvals, Approved, DefinitionPatch};
-pub use rows::{DefinitionDetail, DefinitionRow, State};
+pub use known::{in_force, pinned};
+pub use rows::{DefinitionDetail, DefinitionListed, DefinitionRow, State};
 pub use saw::Listed;
 
 pub(crate) use edit::no_word;

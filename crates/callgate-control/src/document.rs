@@ -1,9 +1,13 @@
 //! Policy documents at the edge: what is usable, and how its problems are shown.
 
+use crate::configuration::PublishedDefinitions;
+use crate::definitions::in_force;
 use crate::error::{Error, Kind};
 use callgate_policy::suite::{self, TestResult};
-use callgate_policy::{Policy, Problem, Problems, Severity};
+use callgate_policy::{Definition, Policy, Problem, Problems, Severity};
 use serde::Serialize;
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -72,13 +76,16 @@ impl Unusable {
     }
 }
 
-/// The policy of a document that has no errors and whose own tests pass.
+/// The policy of a document that has no errors and whose own tests pass, with what the tools of its server are pinned as.
 ///
 /// # Errors
 /// Every problem, in document order; a test that fails is one, with the code `CG3045`.
-pub fn publishable(bytes: &[u8]) -> Result<Policy, Unusable> {
+pub fn publishable(bytes: &[u8], pinned: &PublishedDefinitions) -> Result<Policy, Unusable> {
     let policy = Policy::parse(bytes).map_err(|Problems(problems)| Unusable(rows(&problems)))?;
-    let report = suite::run(&policy, |_| None);
+    // Classified where a test asks for one: most documents have no tests that do.
+    let all: OnceCell<HashMap<&str, Definition>> = OnceCell::new();
+    let make = || pinned.by_tool.iter().map(|(tool, pinned)| (&**tool, in_force(pinned))).collect();
+    let report = suite::run(&policy, |tool| all.get_or_init(make).get(tool));
     let mut failed: Vec<ProblemRow> = report.tests.iter().filter(|test| !test.passed()).map(failed_row).collect();
     if failed.is_empty() {
         return Ok(policy);
@@ -89,9 +96,12 @@ pub fn publishable(bytes: &[u8]) -> Result<Policy, Unusable> {
 }
 
 /// The same on a thread where it may take its time: a document has up to a mebibyte, and any number of tests.
-pub(crate) async fn publishable_aside(text: &Arc<str>) -> Result<Arc<Policy>, Unusable> {
+pub(crate) async fn publishable_aside(
+    text: &Arc<str>,
+    pinned: Option<Arc<PublishedDefinitions>>,
+) -> Result<Arc<Policy>, Unusable> {
     let text = Arc::clone(text);
-    match tokio::task::spawn_blocking(move || publishable(text.as_bytes())).await {
+    match tokio::task::spawn_blocking(move || publishable(text.as_bytes(), &pinned.unwrap_or_default())).await {
         Ok(policy) => policy.map(Arc::new),
         Err(_) => Err(Unusable(vec![ProblemRow {
             code: "CG3045".to_owned(),
@@ -107,7 +117,7 @@ pub(crate) async fn publishable_aside(text: &Arc<str>) -> Result<Arc<Policy>, Un
 
 /// The policy of a document that has no errors and whose own tests pass; else why not, one problem a line.
 pub fn usable(bytes: &[u8], file: &str) -> Result<Policy, String> {
-    publishable(bytes).map_err(|unusable| unusable.lines(file))
+    publishable(bytes, &PublishedDefinitions::default()).map_err(|unusable| unusable.lines(file))
 }
 
 /// The policy of a document that has no errors; else why not, one problem a line.
@@ -184,7 +194,7 @@ mod tests {
             ("{", &[""]),
             (failing, &["/tests/0"]),
         ] {
-            let pointers: Vec<String> = match publishable(document.as_bytes()) {
+            let pointers: Vec<String> = match publishable(document.as_bytes(), &PublishedDefinitions::default()) {
                 Ok(_) => Vec::new(),
                 Err(Unusable(problems)) => problems.into_iter().map(|problem| problem.pointer).collect(),
             };

@@ -7,11 +7,13 @@
 mod body;
 
 use crate::control::Control;
+use crate::records::News;
 use body::Part;
 use callgate_journal::{Checkpoint, Entry, JournalError, Reader, Refusals, RefusedEntry, Resumed};
 use callgate_store::{Batch, RefusalKind, RefusalRow, Store, StoreError, Watermark};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How many records one transaction takes.
 const BATCH: usize = 1_000;
@@ -49,6 +51,8 @@ pub struct Indexer {
     /// Counts of early refusals up to then are written.
     early: i64,
     unreadable: u64,
+    /// Hears of what is indexed.
+    news: watch::Sender<News>,
 }
 
 /// Where it is.
@@ -60,13 +64,22 @@ struct At {
 impl Control {
     /// What keeps the index of the journal in `dir`: run it as a task of its own; it can be ended at any moment.
     pub fn indexer(&self, dir: &Path) -> Indexer {
-        Indexer::new(self.inner.store.clone(), dir)
+        Indexer { news: self.inner.news.clone(), ..Indexer::new(self.inner.store.clone(), dir) }
     }
 }
 
 impl Indexer {
     pub(crate) fn new(store: Store, dir: &Path) -> Self {
-        Self { store, dir: dir.to_owned(), batch: BATCH, at: None, looks: 0, early: 0, unreadable: 0 }
+        Self {
+            store,
+            dir: dir.to_owned(),
+            batch: BATCH,
+            at: None,
+            looks: 0,
+            early: 0,
+            unreadable: 0,
+            news: watch::Sender::default(),
+        }
     }
 
     /// Keeps the index for as long as it is polled.
@@ -132,6 +145,7 @@ impl Indexer {
         };
         let full = entries.len() == limit;
         let mark = self.write(&mark, &position, &entries).await?;
+        self.news.send_modify(|news| news.indexed = news.indexed.wrapping_add(1));
         self.at = Some(At { mark, reader });
         Ok(full)
     }

@@ -11,7 +11,7 @@ mod rows;
 pub use difference::{Change, Difference, Effect, RuleDifference};
 pub use history::Compared;
 pub use publish::{Publication, Published};
-pub use rows::{PolicyRow, PolicyShown, VersionRow, VersionShown};
+pub use rows::{PolicyListed, PolicyRow, PolicyShown, VersionRow, VersionShown};
 
 pub(crate) use difference::unified;
 pub(crate) use read::{known, names, of_server};

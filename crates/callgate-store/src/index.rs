@@ -5,15 +5,23 @@
 //! write   a batch and its watermark; retention; throwing a chain's rows away
 //! search  conditions → newest first, in parts
 //! terms   what conditions are made of
+//! tail    what comes after a record, in the order of writing
+//! tallies decisions counted as they are written, and summed up; tally: one of the counts
 //! ```
 
 mod rows;
 mod search;
 mod sql;
+mod tail;
+mod tallies;
+mod tally;
 mod terms;
 mod write;
 
 pub use rows::{ChangeRow, DecisionRow, OutcomeRow, RefusalKind, RefusalRow};
 pub use search::{Filter, Found, Search, Sight};
+pub use tail::Ends;
+pub use tallies::{Repeated, Span};
+pub use tally::Tally;
 pub use terms::{Column, Place};
 pub use write::{Batch, Watermark};

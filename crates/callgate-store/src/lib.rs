@@ -49,8 +49,8 @@ pub use change::Change;
 pub use error::StoreError;
 pub use events::{Claimed, Delivery, DeliveryState, Event, Told, Waiting};
 pub use index::{
-    Batch, ChangeRow, Column, DecisionRow, Filter, Found, OutcomeRow, Place, RefusalKind, RefusalRow, Search, Sight,
-    Watermark,
+    Batch, ChangeRow, Column, DecisionRow, Ends, Filter, Found, OutcomeRow, Place, RefusalKind, RefusalRow, Repeated,
+    Search, Sight, Span, Tally, Watermark,
 };
 pub use instance::Claim;
 pub use notice::{Notice, Notifications};

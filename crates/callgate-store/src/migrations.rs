@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_webhooks.sql"),
     include_str!("migrations/0006_catalogue.sql"),
     include_str!("migrations/0007_fewer_indexes.sql"),
+    include_str!("migrations/0008_tallies.sql"),
     include_str!("migrations/0009_questions.sql"),
 ];
 

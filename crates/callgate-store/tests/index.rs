@@ -10,7 +10,7 @@
 
 use callgate_store::{
     Batch, ChangeRow, Column, DecisionRow, Filter, Grant, Origin, OutcomeRow, RefusalKind, RefusalRow, Search, Server,
-    Sight, Store, Watermark,
+    Sight, Span, Store, Watermark,
 };
 use std::collections::BTreeMap;
 
@@ -322,5 +322,138 @@ async fn rows_follow_retention_and_a_chain_can_be_thrown_away() {
         assert_eq!(reads.changes(&Search::default()).await.unwrap().rows, []);
         assert_eq!(reads.refusals(&Search::default(), true).await.unwrap().rows, []);
         assert!(store.index(&mark(103), &mark(104), Batch::default()).await.is_err());
+    }
+}
+
+/// What is counted of the rows that are there, by a scan.
+async fn scanned(store: &Store, span: &Span) -> Vec<(i64, [i64; 4])> {
+    let mut parts: BTreeMap<i64, [i64; 4]> = BTreeMap::new();
+    let search = Search { limit: 10_000, ..Search::default() };
+    for row in store.reads("acme").decisions(&search).await.unwrap().rows {
+        let is_seen = match &span.sight {
+            Sight::All => true,
+            Sight::Servers(servers) => servers.iter().any(|(id, _, _)| *id == row.server_id),
+        };
+        let is_meant = span.server.as_ref().is_none_or(|server| *server == row.server);
+        if !is_seen || !is_meant || row.ts < span.since || row.ts >= span.until {
+            continue;
+        }
+        let part = parts.entry((row.ts - span.since) / span.bucket).or_default();
+        part[usize::from(row.outcome == "deny")] += 1;
+        let fate = row.fate.map(|fate| fate.result).unwrap_or_default();
+        part[2] += i64::from(fate == "timeout");
+        part[3] += i64::from(!fate.is_empty());
+    }
+    parts.into_iter().collect()
+}
+
+async fn counted(store: &Store, span: &Span) -> Vec<(i64, [i64; 4])> {
+    let parts = store.reads("acme").tallies(span).await.unwrap();
+    // All latencies are of the first columns: how many there are can be told from the sum of the whole.
+    parts.into_iter().map(|(at, tally)| (at, [tally.allow, tally.deny, tally.errors, tally.ended()])).collect()
+}
+
+#[tokio::test]
+async fn counts_are_what_a_scan_finds_whatever_comes_and_goes() {
+    let spread = |n: i64| DecisionRow { ts: n * 7_000_000, ..decision(n) };
+    let servers = |ids: &[&str]| Sight::Servers(ids.iter().map(|id| ((*id).to_owned(), String::new(), 0)).collect());
+    let mut spans = Vec::new();
+    for bucket in [60_000, 300_000, 900_000, 3_600_000, 21_600_000, 86_400_000] {
+        for (server, sight) in [
+            (None, Sight::All),
+            (Some("server1".to_owned()), Sight::All),
+            (None, servers(&["uuid-server0"])),
+            (Some("server1".to_owned()), servers(&["uuid-server0"])),
+            (None, servers(&[])),
+        ] {
+            let (since, until) = (86_400_000, 86_400_000 * 20);
+            spans.push(Span { since, until, bucket, server: server.clone(), sight: sight.clone() });
+            spans.push(Span { since: 0, until: 86_400_000 * 100, bucket, server, sight });
+        }
+    }
+    let agrees = async |store: &Store, when: &str| {
+        for span in &spans {
+            assert_eq!(counted(store, span).await, scanned(store, span).await, "{store:?} {when}: {span:?}");
+        }
+    };
+    let fate =
+        |n: i64, result: &str| OutcomeRow { id: format!("d{n}"), result: result.to_owned(), ..OutcomeRow::default() };
+    for (store, _dir) in stores().await {
+        filled(&store, 20).await;
+        let batch = Batch { decisions: (21..=300).map(spread).collect(), ..Batch::default() };
+        store.index(&mark(20), &mark(300), batch).await.unwrap();
+        agrees(&store, "written").await;
+        // What became of some, of one twice, and of one that nobody knows.
+        let outcomes = vec![fate(22, "result"), fate(23, "timeout"), fate(22, "timeout"), fate(999, "timeout")];
+        store.index(&mark(300), &mark(301), Batch { outcomes, ..Batch::default() }).await.unwrap();
+        let outcomes = vec![fate(23, "result")];
+        store.index(&mark(301), &mark(302), Batch { outcomes, ..Batch::default() }).await.unwrap();
+        agrees(&store, "ended").await;
+        let span = spans[1].clone();
+        let by_server = store.reads("acme").tallies_by_server(&span).await.unwrap();
+        assert_eq!(by_server.iter().map(|(_, [allow, ..])| allow).sum::<i64>(), 232, "{by_server:?}");
+        let repeated = store.reads("acme").repeated_refusals(&span, 2).await.unwrap();
+        assert_eq!(repeated.len(), 2);
+        assert!(repeated.iter().all(|found| found.rule == "limits.calls" && found.denied == 5), "{repeated:?}");
+        let other = Span { server: Some("server0".to_owned()), ..span.clone() };
+        let repeated = store.reads("acme").repeated_refusals(&other, 9).await.unwrap();
+        assert!(repeated.iter().all(|found| found.server == "server0") && repeated.len() == 5, "{repeated:?}");
+        let none = Span { sight: servers(&[]), ..span.clone() };
+        assert_eq!(store.reads("acme").repeated_refusals(&none, 9).await.unwrap(), []);
+        assert_eq!(store.reads("nobody").tallies(&span).await.unwrap(), []);
+        // Retention, also again; and thrown away.
+        for through in [150, 150, 151] {
+            store.forget_records(CHAIN, through, 0).await.unwrap();
+            agrees(&store, "deleted").await;
+        }
+        store.forget_chain(CHAIN).await.unwrap();
+        for span in &spans {
+            assert_eq!(store.reads("acme").tallies(span).await.unwrap(), []);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_comes_is_followed_in_steps_of_any_size() {
+    for (store, _dir) in stores().await {
+        filled(&store, 50).await;
+        let reads = store.reads("acme");
+        let here = reads.ends().await.unwrap();
+        let decisions = (51..=300).map(decision).collect();
+        store.index(&mark(50), &mark(300), Batch { decisions, ..Batch::default() }).await.unwrap();
+        let denied = Search { filters: vec![filter(Column::Outcome, &["deny"])], ..Search::default() };
+        let none = Search { sight: Sight::Servers(Vec::new()), ..Search::default() };
+        let timely = Search { since: Some(1_050), until: Some(1_060), ..Search::default() };
+        for search in [Search::default(), denied, none, timely] {
+            let mut expected = everything(&store, &Search { limit: 1_000, ..search.clone() }).await;
+            expected.retain(|row| row.seq > 50);
+            expected.sort_by_key(|row| row.seq);
+            for limit in [1, 7, 1_000] {
+                let search = Search { limit, ..search.clone() };
+                let (mut from, mut rows) = (here.clone(), Vec::new());
+                loop {
+                    let (some, more) = reads.decisions_behind(&mut from, &search).await.unwrap();
+                    assert!(some.len() <= limit as usize);
+                    rows.extend(some);
+                    if !more {
+                        break;
+                    }
+                }
+                assert!(rows == expected, "{store:?} {limit} {search:?}");
+                assert_eq!(from, reads.ends().await.unwrap());
+            }
+        }
+        // Behind one that somebody has seen, and not too far behind.
+        let seqs = async |mut from: callgate_store::Ends| {
+            let rows =
+                reads.decisions_behind(&mut from, &Search { limit: 1_000, ..Search::default() }).await.unwrap().0;
+            rows.into_iter().map(|row| row.seq).collect::<Vec<_>>()
+        };
+        let last = reads.ends().await.unwrap();
+        let seen = reads.ends_at("d290").await.unwrap().unwrap();
+        assert_eq!(seqs(seen.near(&last, 10_000)).await, [291, 292, 293, 294, 295, 296, 297, 298, 300]);
+        let old = reads.ends_at("d2").await.unwrap().unwrap();
+        assert_eq!(seqs(old.near(&last, 3)).await, [298, 300]);
+        assert_eq!(reads.ends_at("d9").await.unwrap(), None, "it is of another organisation");
     }
 }

@@ -2,7 +2,6 @@
 //! session's token in it.
 
 mod html;
-mod json;
 
 use super::authenticate::{Signed, authenticate, session_cookie};
 use super::sign_in::{elsewhere, failed, html_page, posted_form, status};

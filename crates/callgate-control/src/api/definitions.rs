@@ -3,13 +3,25 @@
 use super::ApiState;
 use super::answer::{Answer, IfMatch};
 use super::body::Json;
-use super::page::{List, PageQuery, Paging};
+use super::page::{List, PageQuery, Paging, Query};
 use super::problem::Problem;
 use crate::caller::Caller;
-use crate::definitions::{Approval, Approvals, Approved, DefinitionDetail, DefinitionPatch, DefinitionRow};
+use crate::definitions::{
+    Approval, Approvals, Approved, DefinitionDetail, DefinitionListed, DefinitionPatch, DefinitionRow,
+};
 use axum::extract::{Path, State};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+/// What is wanted of each.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Also the definitions themselves.
+    definitions: Option<bool>,
+}
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -25,17 +37,21 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     path = "/servers/{server}/definitions",
     tag = "servers",
     operation_id = "definition_list",
-    params(("server" = String, Path, description = "Its name or identity."), PageQuery),
-    responses((status = 200, description = "A part of the list, by the tools' names.", body = List<DefinitionRow>)),
+    params(("server" = String, Path, description = "Its name or identity."), ListQuery, PageQuery),
+    responses((status = 200, description = "A part of the list, by the tools' names.", body = List<DefinitionListed>)),
     extensions(("x-permission" = json!("read_servers")))
 )]
 async fn list(
     State(state): State<ApiState>,
     caller: Caller,
     Path(server): Path<String>,
+    Query(query): Query<ListQuery>,
     paging: Paging,
-) -> Result<Answer<List<DefinitionRow>>, Problem> {
-    let listed = state.control().list_definitions(&caller, &server, &paging.part()).await?;
+) -> Result<Answer<List<DefinitionListed>>, Problem> {
+    let listed = state
+        .control()
+        .list_definitions(&caller, &server, query.definitions.unwrap_or_default(), &paging.part())
+        .await?;
     Ok(Answer::ok(paging.listed(listed)))
 }
 

@@ -114,7 +114,13 @@ pub(super) async fn pass(State(state): State<ApiState>, mut request: Request, ne
     if let Err(problem) = check_uri(request.uri(), &operation.query) {
         return problem.into_response();
     }
-    super::idempotency::pass(&state, request, next).await
+    let is_change = !super::csrf::is_safe(request.method());
+    let response = super::idempotency::pass(&state, request, next).await;
+    if is_change && operation.need != Need::Nothing {
+        // Whoever reads a stream may have been signed out by it, or may no longer do so.
+        state.control().has_changed();
+    }
+    response
 }
 
 fn allowed(need: &Need, caller: &crate::caller::Caller) -> Result<(), Error> {

@@ -8,7 +8,9 @@ use super::page::{List, PageQuery, Paging, Query};
 use super::problem::Problem;
 use crate::caller::Caller;
 use crate::listing::{Listed, Part};
-use crate::policies::{Compared, PolicyAt, PolicyRow, PolicyShown, Publication, Published, VersionRow, VersionShown};
+use crate::policies::{
+    Compared, PolicyAt, PolicyListed, PolicyShown, Publication, Published, VersionRow, VersionShown,
+};
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -132,14 +134,14 @@ pub(super) fn published(published: Published, dry_run: bool, location: String) -
     tag = "policies",
     operation_id = "policy_list_all",
     params(PageQuery),
-    responses((status = 200, description = "A part of the list.", body = List<PolicyRow>)),
+    responses((status = 200, description = "A part of the list.", body = List<PolicyListed>)),
     extensions(("x-permission" = json!("read_policies")))
 )]
 async fn list_all(
     State(state): State<ApiState>,
     caller: Caller,
     paging: Paging,
-) -> Result<Answer<List<PolicyRow>>, Problem> {
+) -> Result<Answer<List<PolicyListed>>, Problem> {
     let listed = state.control().list_policies(&caller, None, &paging.part()).await?;
     Ok(Answer::ok(paging.listed(listed)))
 }
@@ -151,7 +153,7 @@ async fn list_all(
     tag = "policies",
     operation_id = "policy_list",
     params(("server" = String, Path, description = "The server's name or identity."), PageQuery),
-    responses((status = 200, description = "A part of the list.", body = List<PolicyRow>)),
+    responses((status = 200, description = "A part of the list.", body = List<PolicyListed>)),
     extensions(("x-permission" = json!("read_policies")))
 )]
 async fn list(
@@ -159,7 +161,7 @@ async fn list(
     caller: Caller,
     Path(server): Path<String>,
     paging: Paging,
-) -> Result<Answer<List<PolicyRow>>, Problem> {
+) -> Result<Answer<List<PolicyListed>>, Problem> {
     let listed = state.control().list_policies(&caller, Some(&server), &paging.part()).await?;
     Ok(Answer::ok(paging.listed(listed)))
 }

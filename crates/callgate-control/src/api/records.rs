@@ -1,6 +1,9 @@
 //! The routes of records: decisions, changes, refusals, the export, and the journal's retention.
 
 mod query;
+mod tail;
+
+pub(super) use tail::STREAMS;
 
 use super::ApiState;
 use super::answer::Answer;
@@ -11,11 +14,13 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::export::{Format, Wanted};
 use crate::listing::{Listed, Part};
-use crate::records::{Change, Decision, Deletion, Pruning, Refusal, Subject, Term, Terms, parse};
+use crate::records::{
+    Change, Decision, Deletion, Pruning, Refusal, Subject, Summary, Term, Terms, Wanted as Summed, moment_of, parse,
+};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use query::{ChangeQuery, DecisionQuery, ExportQuery, FormatWord, RefusalQuery};
+use query::{ChangeQuery, DecisionQuery, ExportQuery, FormatWord, Moment, RefusalQuery, SummaryQuery};
 use std::collections::BTreeMap;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,7 +28,9 @@ use utoipa_axum::routes;
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(decisions))
+        .routes(routes!(tail::events))
         .routes(routes!(decision))
+        .routes(routes!(summary))
         .routes(routes!(changes))
         .routes(routes!(refusals))
         .routes(routes!(export))
@@ -67,6 +74,30 @@ async fn decision(
     Path(id): Path<String>,
 ) -> Result<Answer<Decision>, Problem> {
     Ok(Answer::ok(state.control().decision(&caller, &id).await?))
+}
+
+/// What was decided in a span of time, counted by moment, server and rule. What is counted is whole parts: from the
+/// beginning of the one that `since` is in to the end of the one that `until` is in.
+#[utoipa::path(
+    get,
+    path = "/summary",
+    tag = "records",
+    operation_id = "decision_summary",
+    params(SummaryQuery),
+    responses((status = 200, description = "The counts.", body = Summary)),
+    extensions(("x-permission" = json!("read_decisions")))
+)]
+async fn summary(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Query(query): Query<SummaryQuery>,
+) -> Result<Answer<Summary>, Problem> {
+    let now = state.control().now();
+    let moment = |name: &str, given: Option<Moment>| given.map(|given| moment_of(name, &given.0, now)).transpose();
+    let since = moment("since", query.since).map_err(Error::from)?;
+    let until = moment("until", query.until).map_err(Error::from)?;
+    let wanted = Summed { since, until, server: query.server };
+    Ok(Answer::ok(state.control().summary(&caller, &wanted).await?))
 }
 
 /// Changes of the configuration, newest first.

@@ -6,7 +6,7 @@ use super::body::Json;
 use super::page::{List, PageQuery, Paging};
 use super::problem::Problem;
 use crate::caller::Caller;
-use crate::servers::{Credentials, NewServer, Removed, ServerPatch, ServerRow, Tools};
+use crate::servers::{Credentials, Health, NewServer, Removed, ServerPatch, ServerRow, Tools};
 use axum::extract::{Path, State};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,6 +17,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(show, edit, remove))
         .routes(routes!(set_credentials))
         .routes(routes!(tools))
+        .routes(routes!(health))
 }
 
 /// The servers that the caller may see, without their credentials.
@@ -74,6 +75,25 @@ async fn show(
     Path(server): Path<String>,
 ) -> Result<Answer<ServerRow>, Problem> {
     Ok(answer(state.control().show_server(&caller, &server).await?))
+}
+
+/// What the gateway knows of a server from the calls that it forwards: whether they reach it. The server itself is not
+/// asked, and of several gateways on one database each knows what it forwarded.
+#[utoipa::path(
+    get,
+    path = "/servers/{server}/health",
+    tag = "servers",
+    operation_id = "server_health",
+    params(("server" = String, Path, description = "Its name or identity.")),
+    responses((status = 200, description = "What is known.", body = Health)),
+    extensions(("x-permission" = json!("read_servers")))
+)]
+async fn health(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(server): Path<String>,
+) -> Result<Answer<Health>, Problem> {
+    Ok(Answer::ok(state.control().server_health(&caller, &server).await?))
 }
 
 /// Changes where a server is, and how it is treated; not its name, and not its credentials.

@@ -9,6 +9,7 @@ mod matrix;
 mod people;
 mod seed;
 mod signing_in;
+mod watching;
 
 use super::*;
 use crate::organisations::FirstUse;
@@ -49,6 +50,7 @@ impl Site {
     async fn new() -> Self {
         let trial = Trial::new().await;
         let first = trial.control.first_use().await.unwrap().unwrap();
+        trial.control.count_with(Arc::new(crate::limits::trial::Fake::default()));
         let router = router(trial.control.clone());
         Self { trial, router, first }
     }

@@ -1,6 +1,7 @@
 //! What is desired, checked by itself: every problem at once, before anything is read or written.
 
 use super::{Desired, DesiredDocument, DesiredGrant, DesiredServer};
+use crate::configuration::PublishedDefinitions;
 use crate::control::Control;
 use crate::document::{self, ProblemRow};
 use crate::error::{Error, Kind};
@@ -37,9 +38,9 @@ pub(super) struct Problems {
 const SHOWN: usize = 20;
 
 /// Checks everything; documents that can't be used are problems.
-pub(super) async fn check(control: &Control, desired: Desired) -> Result<Checked, Error> {
+pub(super) async fn check(control: &Control, organisation: &str, desired: Desired) -> Result<Checked, Error> {
     let mut problems = Problems::default();
-    let checked = read(control, desired, &mut problems).await;
+    let checked = read(control, organisation, desired, &mut problems).await;
     for policy in &checked.policies {
         if let Err(why) = &policy.document {
             problems.document(&policy.file, why);
@@ -50,7 +51,7 @@ pub(super) async fn check(control: &Control, desired: Desired) -> Result<Checked
 }
 
 /// Checks everything but what documents say.
-pub(super) async fn read(control: &Control, desired: Desired, problems: &mut Problems) -> Checked {
+pub(super) async fn read(control: &Control, organisation: &str, desired: Desired, problems: &mut Problems) -> Checked {
     let Desired { servers, policies, baseline, grants } = desired;
     let mut checked = Checked::default();
     let mut seen = BTreeSet::new();
@@ -66,13 +67,16 @@ pub(super) async fn read(control: &Control, desired: Desired, problems: &mut Pro
         let of = server.as_deref().map_or_else(String::new, |server| format!(" of `{server}`"));
         problems.once(&mut seen, &file, format!("the policy `{name}`{of}"));
         let document = match text {
-            Ok(text) => match document::publishable_aside(&text).await {
-                Ok(_) => Ok(text),
-                Err(unusable) => {
-                    problems.remember(&file, unusable.0.iter());
-                    Err(unusable.lines(&file))
+            Ok(text) => {
+                let pinned = server.as_deref().and_then(|server| pinned(control, organisation, server));
+                match document::publishable_aside(&text, pinned).await {
+                    Ok(_) => Ok(text),
+                    Err(unusable) => {
+                        problems.remember(&file, unusable.0.iter());
+                        Err(unusable.lines(&file))
+                    }
                 }
-            },
+            }
             Err(why) => Err(why),
         };
         checked.policies.push(CheckedPolicy { server, name, document, file });
@@ -88,6 +92,13 @@ pub(super) async fn read(control: &Control, desired: Desired, problems: &mut Pro
         checked.grants.push(grant);
     }
     checked
+}
+
+/// What the tools of a server are pinned as; nothing of one that is not there yet.
+fn pinned(control: &Control, organisation: &str, server: &str) -> Option<Arc<PublishedDefinitions>> {
+    let published = control.inner.published.borrow();
+    let of = published.servers.iter().find(|one| &*one.organisation == organisation && one.name == server)?;
+    published.definitions.get(&of.id).cloned()
 }
 
 fn check_server(control: &Control, server: &DesiredServer) -> Result<(), Error> {

@@ -68,7 +68,7 @@ impl Control {
         let caller = Caller::new(organisation, Who::Configuration, roles, false);
         let cleared = caller.clear(Permission::ManageServers, Scope::Organisation)?;
         let mut problems = Problems::default();
-        let checked = check::read(self, declaration.desired(file), &mut problems).await;
+        let checked = check::read(self, organisation, declaration.desired(file), &mut problems).await;
         problems.refuse()?;
         let round = Round { origin: Origin::File, applying: Applying { dry_run: false, prune: true } };
         let (applied, broken) = self.carry_out(&cleared, checked, round).await?;

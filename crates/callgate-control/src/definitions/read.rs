@@ -1,6 +1,6 @@
 //! Looking at definitions.
 
-use super::rows::{DefinitionDetail, DefinitionRow};
+use super::rows::{DefinitionDetail, DefinitionListed, DefinitionRow};
 use crate::caller::{Caller, Permission};
 use crate::control::Control;
 use crate::error::{Error, Kind};
@@ -8,18 +8,24 @@ use crate::listing::{Listed, Parents, Part};
 use callgate_store::{Definition, Stored};
 
 impl Control {
-    /// What the tools of a server are pinned as, by their names. CG3041.
+    /// What the tools of a server are pinned as, by their names; with the definitions themselves where they are wanted.
+    /// CG3041.
     pub async fn list_definitions(
         &self,
         caller: &Caller,
         wanted: &str,
+        with_definitions: bool,
         part: &Part,
-    ) -> Result<Listed<DefinitionRow>, Error> {
+    ) -> Result<Listed<DefinitionListed>, Error> {
         let (cleared, server) = self.server_for(caller, Permission::ReadServers, wanted).await?;
         let parents = Parents::Of(vec![server.record.id]);
         let key = |definition: &Definition| definition.id.clone();
         let mut listed = part.read(&self.reads(&cleared), parents, |_| true, key).await?;
-        let rows = std::mem::take(&mut listed.items).iter().map(DefinitionRow::of).collect();
+        let row = |stored: &Stored<Definition>| DefinitionListed {
+            row: DefinitionRow::of(stored),
+            definition: with_definitions.then(|| stored.record.definition.clone()),
+        };
+        let rows = std::mem::take(&mut listed.items).iter().map(row).collect();
         Ok(listed.with(rows))
     }
 

@@ -56,6 +56,17 @@ pub struct DefinitionRow {
     pub revision: i64,
 }
 
+/// A tool in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DefinitionListed {
+    /// How it stands.
+    #[serde(flatten)]
+    pub row: DefinitionRow,
+    /// What is pinned, or would be, where it was asked for: the JSON text as the server listed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
+}
+
 /// A tool's definition, and what the server lists now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DefinitionDetail {

@@ -3,6 +3,7 @@
 use super::{Place, PolicyAt, PolicyRow, read};
 use crate::caller::{Caller, Permission};
 use crate::change::{Editing, Step};
+use crate::configuration::PublishedDefinitions;
 use crate::control::Control;
 use crate::document::{self, ProblemRow};
 use crate::error::{Error, Kind};
@@ -71,7 +72,7 @@ impl Control {
         let (cleared, place) = self.place(caller, Permission::EditPolicies, at).await?;
         place.check_name()?;
         let Publication { document: text, file, dry_run } = publication;
-        let compiled = document::publishable_aside(text).await;
+        let compiled = document::publishable_aside(text, self.pinned_for(&place)).await;
         let mut editing = self.edit(&cleared).await?;
         let before = place.current(&mut editing.change).await?;
         match &before {
@@ -132,7 +133,7 @@ impl Control {
         let wanted = place.earlier(&seen.record, to)?;
         let version = read::numbered(&reads, &place, &seen.record, wanted).await?;
         let text: Arc<str> = version.document.into();
-        let compiled = document::publishable_aside(&text).await;
+        let compiled = document::publishable_aside(&text, self.pinned_for(&place)).await;
         let mut editing = self.edit(&cleared).await?;
         let before = place.current(&mut editing.change).await?;
         let policy = before.map(|(policy, _)| policy).ok_or_else(|| place.unknown())?;
@@ -156,6 +157,12 @@ impl Control {
         editing.finish(self).await?;
         let warnings = document::rows(compiled.warnings());
         Ok(Published { policy, changed: true, warnings, notes: Vec::new() })
+    }
+
+    /// What the tests of a document at this place are run with; a baseline is for the tools of all servers, so for none.
+    fn pinned_for(&self, place: &Place) -> Option<Arc<PublishedDefinitions>> {
+        let server = place.server.as_ref()?;
+        self.inner.published.borrow().definitions.get(server.id.as_str()).cloned()
     }
 }
 

@@ -1,13 +1,15 @@
 //! Reading policies: lists, what is in force, its history.
 
-use super::{Place, PolicyAt, PolicyRow, PolicyShown, VersionRow, VersionShown};
-use crate::caller::{Caller, Permission, Scope};
+use super::{Place, PolicyAt, PolicyListed, PolicyRow, PolicyShown, VersionRow, VersionShown};
+use crate::caller::{Caller, Cleared, Permission, Scope};
 use crate::control::Control;
 use crate::document;
 use crate::error::{Error, Kind};
 use crate::listing::{Listed, Parents, Part, ServerNames};
 use callgate_policy::{Policy as Compiled, Problems};
 use callgate_store::{Change, Page, Policy, PolicyVersion, Reads, Stored};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// So many are looked through at once.
 const CHUNK: u32 = 200;
@@ -19,7 +21,7 @@ impl Control {
         caller: &Caller,
         server: Option<&str>,
         part: &Part,
-    ) -> Result<Listed<PolicyRow>, Error> {
+    ) -> Result<Listed<PolicyListed>, Error> {
         let cleared = caller.clear(Permission::ReadPolicies, Scope::Visible)?;
         let parents = match server {
             Some(server) => {
@@ -32,6 +34,7 @@ impl Control {
         // The baseline has its own place.
         let of_servers = |policy: &Stored<Policy>| policy.record.server.is_some();
         let mut listed = part.read(&reads, parents, of_servers, |policy: &Policy| policy.id.clone()).await?;
+        let grants = self.carriers(&cleared);
         let mut names = ServerNames::new(self.reads(&cleared));
         let mut rows = Vec::new();
         for policy in std::mem::take(&mut listed.items) {
@@ -40,9 +43,24 @@ impl Control {
                 None => None,
             };
             let version = in_force(&reads, &policy.record).await?;
-            rows.push(PolicyRow::of(server.as_deref(), &policy, version.as_ref()));
+            let carried = |server: &str| grants.get(&(server.into(), policy.record.name.as_str().into())).copied();
+            let grants = policy.record.server.as_deref().and_then(carried).unwrap_or_default();
+            rows.push(PolicyListed { policy: PolicyRow::of(server.as_deref(), &policy, version.as_ref()), grants });
         }
         Ok(listed.with(rows))
+    }
+
+    /// How many grants carry each policy, by server and name, as published: to count them in the store would read all of
+    /// them.
+    fn carriers(&self, cleared: &Cleared<'_>) -> HashMap<(Arc<str>, Arc<str>), usize> {
+        let configuration = Arc::clone(&self.inner.published.borrow());
+        let organisation = cleared.caller().organisation();
+        let mut counts = HashMap::new();
+        for grant in configuration.grants.iter().filter(|grant| &*grant.organisation == organisation) {
+            let Some(policy) = &grant.policy else { continue };
+            *counts.entry((Arc::clone(&grant.server), Arc::clone(&policy.name))).or_default() += 1;
+        }
+        counts
     }
 
     /// The policy as it is in force, with its document.

@@ -35,6 +35,16 @@ pub struct PolicyRow {
     pub revision: i64,
 }
 
+/// A policy in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PolicyListed {
+    /// What is in force.
+    #[serde(flatten)]
+    pub policy: PolicyRow,
+    /// How many grants carry it.
+    pub grants: usize,
+}
+
 /// A policy with its document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PolicyShown {

@@ -217,6 +217,7 @@ async fn a_policy_that_grants_carry_is_deleted_only_on_request_and_then_they_are
     let revision = put(&trial, editor, default, ALLOW).await.unwrap();
     let minted = control.mint_grant(editor, wish("laptop")).await.unwrap();
     assert_eq!(outcome(&trial, "x"), Outcome::Allow);
+    assert_eq!(control.list_policies(editor, None, &part(9)).await.unwrap().items[0].grants, 1);
     let at_revision = Precondition::Revision(revision);
     let error = control.delete_policy(editor, default, false, at_revision).await.unwrap_err();
     assert_eq!((error.kind, error.code), (Kind::Conflict, "CG3130"));
@@ -287,7 +288,7 @@ async fn lists_go_through_all_that_the_caller_may_see_and_nothing_else() {
             loop {
                 let listed = control.list_policies(caller, server, &Part { limit, after }).await.unwrap();
                 assert!(listed.items.len() <= usize::try_from(limit).unwrap());
-                found.extend(listed.items.into_iter().filter_map(|row| row.server));
+                found.extend(listed.items.into_iter().filter_map(|row| row.policy.server));
                 after = listed.next;
                 if after.is_none() {
                     break;

@@ -64,7 +64,7 @@ pub struct Found<R> {
 }
 
 /// What is searched, and in which order.
-struct Table {
+pub(super) struct Table {
     name: &'static str,
     columns: &'static str,
     order: &'static str,
@@ -74,7 +74,7 @@ struct Table {
     indexed: &'static [Column],
 }
 
-const DECISIONS: Table = Table {
+pub(super) const DECISIONS: Table = Table {
     name: "decisions",
     columns: DecisionRow::COLUMNS,
     order: "(ts, chain, seq)",
@@ -250,7 +250,7 @@ impl Table {
     }
 
     /// The conditions that filter.
-    fn filter(&self, sql: &mut Sql, search: &Search, chosen: Option<&Filter>) {
+    pub(super) fn filter(&self, sql: &mut Sql, search: &Search, chosen: Option<&Filter>) {
         for filter in search.filters.iter().filter(|filter| chosen.is_none_or(|chosen| chosen != *filter)) {
             // An expression, so that no other index is taken.
             let opaque = if filter.column.is_number() { " + 0" } else { " || ''" };

@@ -2,6 +2,7 @@
 
 use super::rows::{ChangeRow, DecisionRow, OutcomeRow, RefusalRow};
 use super::sql::{Sql, Value};
+use super::tallies::Counts;
 use crate::change::Write;
 use crate::connect::Backend;
 use crate::error::StoreError;
@@ -14,6 +15,14 @@ const AT_ONCE: usize = 500;
 
 /// How many numbers one transaction of a deletion goes over: others want to write, too.
 const DELETED_AT_ONCE: i64 = 10_000;
+
+/// The first number of a chain, and its rows up to one.
+const DECISIONS: (&str, &str) =
+    ("SELECT MIN(seq) FROM decisions WHERE chain = $1", "DELETE FROM decisions WHERE chain = $1 AND seq <= $2");
+
+/// The same of changes.
+const CHANGES: (&str, &str) =
+    ("SELECT MIN(seq) FROM changes WHERE chain = $1", "DELETE FROM changes WHERE chain = $1 AND seq <= $2");
 
 /// How far a chain of records is indexed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +98,10 @@ impl Store {
                 None => later.push(fate),
             }
         }
+        let mut counts = Counts::default();
+        batch.decisions.iter().for_each(|row| counts.decision(row, 1));
+        counts.ends(&mut write, number, &later).await?;
+        counts.write(&mut write, number).await?;
         insert_decisions(&mut write, number, &batch.decisions).await?;
         for fate in &later {
             update(&mut write, number, fate).await?;
@@ -98,19 +111,25 @@ impl Store {
         write.commit().await
     }
 
-    /// Deletes the rows of a chain up to a record, and its refusals from before a moment.
+    /// Deletes the rows of a chain up to a record and takes them out of the counts, and its refusals from before a moment.
     pub async fn forget_records(&self, chain: &str, through: i64, before: i64) -> Result<(), StoreError> {
         let Some(number) = self.number(chain).await? else { return Ok(()) };
-        for (least, delete) in [
-            ("SELECT MIN(seq) FROM decisions WHERE chain = $1", "DELETE FROM decisions WHERE chain = $1 AND seq <= $2"),
-            ("SELECT MIN(seq) FROM changes WHERE chain = $1", "DELETE FROM changes WHERE chain = $1 AND seq <= $2"),
-        ] {
+        self.forget(number, (through, before), true).await
+    }
+
+    async fn forget(&self, number: i64, (through, before): (i64, i64), counted: bool) -> Result<(), StoreError> {
+        for (least, delete) in [DECISIONS, CHANGES] {
             loop {
                 let row = sqlx::query(least).bind(number).fetch_one(&self.inner.pool).await?;
                 let least: Option<i64> = Values::new(&row, "the index").next()?;
                 let Some(least) = least.filter(|least| *least <= through) else { break };
                 let upto = least.saturating_add(DELETED_AT_ONCE).min(through);
                 let mut write = self.write().await?;
+                if counted && delete == DECISIONS.1 {
+                    let mut counts = Counts::default();
+                    counts.take_back(&mut write, number, upto).await?;
+                    counts.write(&mut write, number).await?;
+                }
                 sqlx::query(delete).bind(number).bind(upto).execute(&mut *write.transaction).await?;
                 write.commit().await?;
             }
@@ -128,8 +147,10 @@ impl Store {
         let mut write = self.write().await?;
         let restart = sqlx::query("UPDATE watermarks SET seq = 0, hash = '', pruned_before = 0 WHERE number = $1");
         restart.bind(number).execute(&mut *write.transaction).await?;
+        let tallies = sqlx::query("DELETE FROM tallies WHERE chain = $1").bind(number);
+        tallies.execute(&mut *write.transaction).await?;
         write.commit().await?;
-        self.forget_records(chain, i64::MAX, i64::MAX).await
+        self.forget(number, (i64::MAX, i64::MAX), false).await
     }
 
     /// The chains that are indexed. With SQLite, those of this data directory's journal, now and before.

@@ -96,7 +96,8 @@ on_both! {
         a_newer_schema_is_refused
         data_is_there_after_opening_again
         broken_rows_are_refused_without_their_values
-        every_table_is_in_backups_or_left_out_on_purpose;
+        every_table_is_in_backups_or_left_out_on_purpose
+        what_was_indexed_before_is_counted;
     backup:
         a_backup_is_the_same_in_both_databases
         a_backup_is_of_one_moment

@@ -1,8 +1,7 @@
 //! The page as text. Everything from outside goes through [`Escaped`], with everything hidden spelled out.
 
-use super::json::readable;
 use crate::api::sign_in::{Escaped, FOOT, alert, head};
-use crate::approvals::{ApprovalFacts, ApprovalView, visible::visible};
+use crate::approvals::{ApprovalFacts, ApprovalView, readable::readable, visible::visible};
 use crate::error::Error;
 use std::fmt::{self, Display, Formatter};
 

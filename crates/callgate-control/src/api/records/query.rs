@@ -67,6 +67,21 @@ pub(super) struct DecisionQuery {
     until: Option<Moment>,
 }
 
+/// What a summary is about.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SummaryQuery {
+    /// From then on: how long ago (`1h`), or RFC 3339. An hour before the end where it is left out.
+    #[param(inline)]
+    pub(super) since: Option<Moment>,
+    /// Before then; now where it is left out.
+    #[param(inline)]
+    pub(super) until: Option<Moment>,
+    /// Only this server: its name.
+    #[param(min_length = 1)]
+    pub(super) server: Option<String>,
+}
+
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum OutcomeWord {

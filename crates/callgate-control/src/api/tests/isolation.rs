@@ -66,6 +66,7 @@ async fn nothing_of_an_organisation_is_there_for_another() {
         ("/api/v1/baseline", "ours-policy"),
         ("/api/v1/approvals", "ours-tool"),
         ("/api/v1/decisions", "ours-tool"),
+        ("/api/v1/summary", "ours-server"),
     ] {
         let mine = site.send(Ask::get(path).bearer(&ours.admin)).await;
         assert!(mine.text.contains(mark), "{path} lost something: {mine:?}");
