@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
+use callgate_control::api::Via;
 use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, ETAG, HOST, HeaderName, IF_MATCH, ORIGIN};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -23,6 +24,9 @@ const PASSED_ON: [HeaderName; 4] = [COOKIE, HOST, ORIGIN, HeaderName::from_stati
 
 /// The header that proves that a change was made on one of our pages.
 const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
+
+/// Where a browser that lost a stream goes on (HTML, section 9.2.4).
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The API, for one request of one visitor.
 #[derive(Clone)]
@@ -61,7 +65,7 @@ pub(crate) struct Problem {
     pub(crate) remedy: String,
     /// The single problems of a document, where there are several.
     #[serde(default)]
-    pub(crate) problems: Vec<Value>,
+    pub(crate) problems: Box<[Value]>,
 }
 
 /// A path of the API below its root: segments and a query, escaped. Pairs without a value are left out.
@@ -100,7 +104,18 @@ impl Api {
         for name in PASSED_ON {
             passed.extend(headers.get_all(&name).iter().map(|value| (name.clone(), value.clone())));
         }
-        Self { router, headers: passed, extensions: extensions.clone() }
+        // Nothing else: a router keeps the path that it matched among the extensions, and the API's would add to it.
+        let mut own = Extensions::new();
+        if let Some(via) = extensions.get::<Via>() {
+            own.insert(*via);
+        }
+        Self { router, headers: passed, extensions: own }
+    }
+
+    /// The origin of the page that a form came from, for links that people send on; empty where the browser says none.
+    pub(crate) fn origin(&self) -> &str {
+        let origin = self.headers.get(ORIGIN).and_then(|value| value.to_str().ok());
+        origin.filter(|origin| *origin != "null").unwrap_or_default()
     }
 
     /// The same, for changes: with the token that the form carried.
@@ -162,6 +177,15 @@ impl Api {
         self.send(Method::GET, path, None, None).await
     }
 
+    /// The same, from behind an event that was seen.
+    pub(crate) async fn stream_after(&self, path: &str, seen: Option<&str>) -> Result<Response, Problem> {
+        let mut api = self.clone();
+        if let Some(value) = seen.and_then(|seen| HeaderValue::from_str(seen).ok()) {
+            api.headers.insert(LAST_EVENT_ID, value);
+        }
+        api.stream(path).await
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -213,7 +237,31 @@ impl Problem {
             detail: detail.to_owned(),
             code: "CG3260".to_owned(),
             remedy: "load the page again; if it stays, report it with the log of the gateway".to_owned(),
-            problems: Vec::new(),
+            problems: Box::default(),
+        }
+    }
+
+    /// What a page is about is not there.
+    pub(crate) fn missing(detail: &str, remedy: &str) -> Self {
+        Self {
+            status: 404,
+            title: "Not Found".to_owned(),
+            detail: detail.to_owned(),
+            code: "CG3265".to_owned(),
+            remedy: remedy.to_owned(),
+            problems: Box::default(),
+        }
+    }
+
+    /// What was typed can't be used.
+    pub(crate) fn unusable(detail: String, remedy: &str) -> Self {
+        Self {
+            status: 422,
+            title: "Unprocessable Content".to_owned(),
+            detail,
+            code: "CG3266".to_owned(),
+            remedy: remedy.to_owned(),
+            problems: Box::default(),
         }
     }
 

@@ -1,15 +1,21 @@
 //! The catalogue as pages: an index, a page for each server, a page for each tool.
 
 mod document;
+mod live;
 mod pages;
+mod site;
 mod view;
 
 pub use document::{Providers, ServerDocument, Unreadable};
 pub use view::IndexRow;
 
-use document::{Judged, slug};
+pub(crate) use live::routes;
+pub(crate) use view::ToolView;
+
+use document::Judged;
 use pages::{AttackPage, AttacksPage, IndexPage, ServerPage, ToolPage};
-use view::{ServerView, ToolView};
+use site::{Site, slug, tool_file};
+use view::ServerView;
 
 /// So many servers stand on one page of the index.
 pub const PER_PAGE: usize = 200;
@@ -27,7 +33,7 @@ pub struct File {
 /// the same names.
 pub fn server(document: &ServerDocument, providers: &Providers) -> Result<Vec<File>, Unreadable> {
     let judged = Judged::of(document)?;
-    let view = ServerView::of(&judged);
+    let view = ServerView::of(&judged, Site::Files);
     let folder = format!("servers/{}", slug(&judged.document.id));
     let page = |path: String, text: Result<String, askama::Error>| {
         let text = text.map_err(|error| Unreadable { server: document.name.clone(), why: error.to_string() })?;
@@ -35,8 +41,8 @@ pub fn server(document: &ServerDocument, providers: &Providers) -> Result<Vec<Fi
     };
     let mut files = vec![page(format!("{folder}/index.html"), ServerPage::render_of(&view))?];
     for (at, _) in judged.tools.iter().enumerate() {
-        let Some(tool) = ToolView::of(&judged, at, providers) else { continue };
-        files.push(page(format!("{folder}/{}", tool.file), ToolPage::render_of(&view, &tool))?);
+        let Some(tool) = ToolView::of(&judged, at, providers, Site::Files) else { continue };
+        files.push(page(format!("{folder}/{}", tool_file(&tool.name)), ToolPage::render_of(&view, &tool))?);
     }
     Ok(files)
 }
@@ -74,6 +80,24 @@ pub fn attacks() -> Result<Vec<File>, Unreadable> {
         files.push(File { path: format!("attacks/{}.html", attack.id), text });
     }
     Ok(files)
+}
+
+/// What is known of one tool of a registered server; none where its definition can't be read.
+pub(crate) fn tool_view(server: &str, definition: &str) -> Option<ToolView> {
+    let definition = serde_json::value::RawValue::from_string(definition.to_owned()).ok()?;
+    let document = ServerDocument::of_tool(server.to_owned(), server.to_owned(), definition);
+    let judged = Judged::of(&document).ok()?;
+    ToolView::of(&judged, 0, &Providers::default(), Site::Console)
+}
+
+/// The word of a risk.
+pub(crate) fn risk_word(risk: callgate_catalog::Risk) -> &'static str {
+    view::risk(risk)
+}
+
+/// The beginning of a text, for lists.
+pub(crate) fn beginning(text: &str) -> String {
+    view::short(text)
 }
 
 /// The file of a page of the index.

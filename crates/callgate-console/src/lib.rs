@@ -12,16 +12,38 @@
 //! ```
 
 mod api;
+mod approvals;
 mod assets;
+mod builder;
 pub mod catalogue;
+mod changes;
+mod chart;
+mod connecting;
+mod decisions;
+mod events;
+#[cfg(test)]
+mod fake;
+mod figure;
 mod form;
+mod grants;
+mod limits;
+mod members;
 mod moment;
 mod overview;
+mod part;
+mod policies;
+mod search;
+mod seen;
+mod servers;
 mod shell;
+mod start;
+mod trying;
 mod visit;
 
 use axum::Router;
 use axum::middleware::from_fn;
+
+pub(crate) use seen::seen;
 
 /// The style sheet of all pages.
 pub const STYLE: &str = include_str!("../assets/style.css");
@@ -31,6 +53,8 @@ pub const STYLE: &str = include_str!("../assets/style.css");
 pub(crate) struct Console {
     /// The admin API.
     api: Router,
+    /// What servers told of their tools a moment ago.
+    tools: policies::Told,
 }
 
 /// The console, over the router of the admin API. Requests carry the same extensions as those for the API.
@@ -38,6 +62,17 @@ pub fn router(api: Router) -> Router {
     Router::new()
         .merge(assets::routes())
         .merge(overview::routes())
+        .merge(decisions::routes())
+        .merge(approvals::routes())
+        .merge(limits::routes())
+        .merge(changes::routes())
+        .merge(catalogue::routes())
+        .merge(servers::routes())
+        .merge(grants::routes())
+        .merge(start::routes())
+        .merge(members::routes())
+        .merge(policies::routes())
+        .merge(trying::routes())
         .layer(from_fn(shell::headers))
-        .with_state(Console { api })
+        .with_state(Console { api, tools: policies::Told::default() })
 }

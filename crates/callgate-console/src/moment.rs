@@ -1,5 +1,6 @@
 //! Times as people read them: relative, with the exact one beside it.
 
+use callgate_control::approvals::visible::visible;
 use jiff::{Timestamp, Unit};
 
 /// A moment on a page: `3 min ago`, and exactly.
@@ -27,7 +28,7 @@ impl Moment {
             let seconds = now.since((Unit::Second, moment)).ok()?.get_seconds();
             Some(words(seconds))
         });
-        Self { exact: text.to_owned(), relative: relative.unwrap_or_else(|| text.to_owned()) }
+        Self { exact: text.to_owned(), relative: relative.unwrap_or_else(|| visible(text)) }
     }
 }
 

@@ -103,6 +103,7 @@ fn notice(word: &str) -> Option<&'static str> {
         "saved" => "Saved.",
         "removed" => "Removed.",
         "published" => "Published: in force from the next call on.",
+        "same" => "The same document is in force already: nothing was published.",
         "rolled-back" => "Rolled back: in force from the next call on.",
         "approved" => "Approved.",
         "denied" => "Denied.",

@@ -6,7 +6,7 @@ use crate::{Console, shell};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderValue, Method};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -37,8 +37,6 @@ pub(crate) struct Visit {
     pub(crate) api: Api,
     /// Who it is.
     pub(crate) me: Me,
-    /// The path and query of the page.
-    pub(crate) uri: Uri,
     /// What the query says.
     pub(crate) query: Form,
     /// Whether htmx asks: then only the part that changes is wanted.
@@ -78,7 +76,7 @@ impl Visit {
             Err(problem) => return Err(shell::bare(&problem)),
         };
         let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        Ok(Self { api, me, uri: parts.uri.clone(), query, is_part: is_part(&parts.headers) })
+        Ok(Self { api, me, query, is_part: is_part(&parts.headers) })
     }
 
     /// The token that forms carry.

@@ -24,6 +24,9 @@ pub struct ServerDocument {
     pub version: String,
     /// Where the entry comes from.
     pub origin: String,
+    /// Whether it is of the organisation itself, and not public knowledge.
+    #[serde(default)]
+    pub own: bool,
     /// How many tools it has; none where that is not known.
     pub tools: Option<i64>,
     /// Its grade; none where its tools are not known.
@@ -71,6 +74,26 @@ pub(super) struct Judged<'d> {
     pub(super) policy: Option<String>,
 }
 
+impl ServerDocument {
+    /// A server of which only one tool is looked at.
+    pub(super) fn of_tool(id: String, name: String, definition: Box<RawValue>) -> Self {
+        Self {
+            id,
+            name,
+            title: String::new(),
+            description: String::new(),
+            version: String::new(),
+            origin: String::new(),
+            own: false,
+            tools: Some(1),
+            grade: None,
+            risk: None,
+            about: Value::Null,
+            definitions: vec![definition],
+        }
+    }
+}
+
 impl Providers {
     /// Notes that a server has a tool.
     pub fn add(&mut self, tool: &str, id: &str, name: &str) {
@@ -103,25 +126,4 @@ impl<'d> Judged<'d> {
         let classified = tools.iter().map(classify).collect();
         Ok(Self { document, tools, scanned, classified, grade, policy })
     }
-}
-
-/// A name as part of a path: letters, digits and hyphens, no two names the same.
-pub(super) fn slug(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if !name.is_empty() && name.len() <= 80 && name.chars().all(plain) && name != "index" {
-        return name.to_owned();
-    }
-    let mut slug = String::new();
-    for c in name.chars().take(60) {
-        match c.to_ascii_lowercase() {
-            c if c.is_ascii_alphanumeric() => slug.push(c),
-            _ if !slug.is_empty() && !slug.ends_with('-') => slug.push('-'),
-            _ => {}
-        }
-    }
-    // FNV-1a: only to tell names apart that look alike here.
-    let hash = name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{}_{hash:016x}", slug.trim_end_matches('-'))
 }

@@ -3,13 +3,17 @@
 mod attacks;
 mod facts;
 mod questions;
+mod words;
 
-use super::document::{Judged, Provider, Providers, ServerDocument, slug};
-pub(super) use attacks::{AttackRow, AttackView};
-use callgate_catalog::{Confidence, Finding, Risk, Scanned, Tool, attacks_on, attacks_with};
+use super::document::{Judged, Provider, Providers, ServerDocument};
+use super::site::Site;
+pub(crate) use attacks::{AttackRow, AttackView};
+use callgate_catalog::{Finding, Scanned, Tool, attacks_on, attacks_with};
 use facts::facts;
 use questions::{server_questions, tool_questions};
 use serde_json::{Value, json};
+pub(in crate::catalogue) use words::risk;
+use words::{confidence, does, known, label_why, risk_why, shape, word};
 
 /// The longest description that a list shows, in characters.
 const SHORT: usize = 160;
@@ -41,117 +45,116 @@ pub struct IndexRow {
 
 /// A link to somewhere else.
 #[derive(Clone, Debug)]
-pub(super) struct Link {
-    pub(super) href: String,
-    pub(super) text: String,
+pub(crate) struct Link {
+    pub(crate) href: String,
+    pub(crate) text: String,
 }
 
 /// A fact with its name.
 #[derive(Clone, Debug)]
-pub(super) struct Fact {
-    pub(super) name: &'static str,
-    pub(super) text: String,
+pub(crate) struct Fact {
+    pub(crate) name: &'static str,
+    pub(crate) text: String,
     /// Where it leads; only to http and https.
-    pub(super) href: Option<String>,
+    pub(crate) href: Option<String>,
 }
 
 /// A tool in a list.
 #[derive(Clone, Debug)]
-pub(super) struct ToolRow {
-    pub(super) name: String,
-    pub(super) href: String,
-    pub(super) description: String,
-    pub(super) category: &'static str,
-    pub(super) risk: &'static str,
-    pub(super) labels: Vec<String>,
-    pub(super) findings: usize,
+pub(crate) struct ToolRow {
+    pub(crate) name: String,
+    pub(crate) href: String,
+    pub(crate) description: String,
+    pub(crate) category: &'static str,
+    pub(crate) risk: &'static str,
+    pub(crate) labels: Vec<String>,
+    pub(crate) findings: usize,
 }
 
 /// Points that a server lost.
 #[derive(Clone, Debug)]
-pub(super) struct LostRow {
-    pub(super) what: &'static str,
-    pub(super) points: String,
-    pub(super) why: String,
+pub(crate) struct LostRow {
+    pub(crate) what: &'static str,
+    pub(crate) points: String,
+    pub(crate) why: String,
 }
 
 /// A question and its answer: a text, and what to copy.
 #[derive(Clone, Debug)]
-pub(super) struct Question {
-    pub(super) asks: String,
-    pub(super) answer: String,
-    pub(super) code: Option<String>,
+pub(crate) struct Question {
+    pub(crate) asks: String,
+    pub(crate) answer: String,
+    pub(crate) code: Option<String>,
 }
 
 /// A server's page.
 #[derive(Clone, Debug)]
-pub(super) struct ServerView {
-    pub(super) name: String,
-    pub(super) title: String,
-    pub(super) description: String,
-    pub(super) grade: Option<String>,
-    pub(super) score: u32,
-    pub(super) lost: Vec<LostRow>,
-    pub(super) risk: Option<String>,
-    pub(super) facts: Vec<Fact>,
-    pub(super) kinds: Vec<(&'static str, usize)>,
-    pub(super) tools: Vec<ToolRow>,
-    pub(super) tools_known: bool,
-    pub(super) attacks: Vec<AttackRow>,
-    pub(super) policy: Option<String>,
-    pub(super) questions: Vec<Question>,
+pub(crate) struct ServerView {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) grade: Option<String>,
+    pub(crate) score: u32,
+    pub(crate) lost: Vec<LostRow>,
+    pub(crate) risk: Option<String>,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) kinds: Vec<(&'static str, usize)>,
+    pub(crate) tools: Vec<ToolRow>,
+    pub(crate) tools_known: bool,
+    pub(crate) attacks: Vec<AttackRow>,
+    pub(crate) policy: Option<String>,
+    pub(crate) questions: Vec<Question>,
 }
 
 /// A sign that decided, or a finding.
 #[derive(Clone, Debug)]
-pub(super) struct Sign {
-    pub(super) quote: String,
-    pub(super) place: String,
-    pub(super) why: String,
-    pub(super) kind: String,
+pub(crate) struct Sign {
+    pub(crate) quote: String,
+    pub(crate) place: String,
+    pub(crate) why: String,
+    pub(crate) kind: String,
 }
 
 /// A parameter of a tool.
 #[derive(Clone, Debug)]
-pub(super) struct ParamRow {
-    pub(super) name: String,
-    pub(super) shape: &'static str,
-    pub(super) required: bool,
-    pub(super) description: String,
+pub(crate) struct ParamRow {
+    pub(crate) name: String,
+    pub(crate) shape: &'static str,
+    pub(crate) required: bool,
+    pub(crate) description: String,
 }
 
 /// A tool's page.
 #[derive(Clone, Debug)]
-pub(super) struct ToolView {
-    pub(super) file: String,
-    pub(super) name: String,
-    pub(super) description: String,
-    pub(super) does: String,
-    pub(super) category: &'static str,
-    pub(super) risk: &'static str,
-    pub(super) risk_why: String,
-    pub(super) confidence: &'static str,
-    pub(super) labels: Vec<(String, &'static str)>,
-    pub(super) actions: Vec<(String, &'static str)>,
-    pub(super) evidence: Vec<Sign>,
-    pub(super) findings: Vec<Sign>,
-    pub(super) attacks: Vec<AttackRow>,
-    pub(super) params: Vec<ParamRow>,
-    pub(super) rule: String,
-    pub(super) fingerprint: String,
-    pub(super) providers: Vec<Link>,
-    pub(super) related: Vec<ToolRow>,
-    pub(super) questions: Vec<Question>,
+pub(crate) struct ToolView {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) does: String,
+    pub(crate) category: &'static str,
+    pub(crate) risk: &'static str,
+    pub(crate) risk_why: String,
+    pub(crate) confidence: &'static str,
+    pub(crate) labels: Vec<(String, &'static str)>,
+    pub(crate) actions: Vec<(String, &'static str)>,
+    pub(crate) evidence: Vec<Sign>,
+    pub(crate) findings: Vec<Sign>,
+    pub(crate) attacks: Vec<AttackRow>,
+    pub(crate) params: Vec<ParamRow>,
+    pub(crate) rule: String,
+    pub(crate) fingerprint: String,
+    pub(crate) providers: Vec<Link>,
+    pub(crate) related: Vec<ToolRow>,
+    pub(crate) questions: Vec<Question>,
 }
 
 impl IndexRow {
-    pub(super) fn of(document: &ServerDocument) -> Self {
+    pub(in crate::catalogue) fn of(document: &ServerDocument) -> Self {
         Self {
             id: document.id.clone(),
             name: document.name.clone(),
             title: titled(document).to_owned(),
             description: short(&document.description),
-            href: format!("servers/{}/index.html", slug(&document.id)),
+            href: Site::Files.server(&document.id),
             grade: document.grade.clone(),
             risk: document.risk.clone(),
             tools: document.tools,
@@ -160,10 +163,10 @@ impl IndexRow {
 }
 
 impl ServerView {
-    pub(super) fn of(judged: &Judged<'_>) -> Self {
+    pub(in crate::catalogue) fn of(judged: &Judged<'_>, site: Site) -> Self {
         let document = judged.document;
-        let tools: Vec<ToolRow> =
-            judged.tools.iter().zip(&judged.scanned).map(|(tool, scanned)| ToolRow::of(tool, scanned)).collect();
+        let row = |(tool, scanned): (&Tool, &Scanned)| ToolRow::of(tool, scanned, &document.id, site);
+        let tools: Vec<ToolRow> = judged.tools.iter().zip(&judged.scanned).map(row).collect();
         let kinds = ["read", "write", "execute", "destructive", "financial"];
         let kinds = kinds.map(|kind| (kind, tools.iter().filter(|tool| tool.category == kind).count()));
         let grade = judged.grade.as_ref();
@@ -173,30 +176,30 @@ impl ServerView {
             why: lost.why.clone(),
         });
         Self {
-            name: document.name.clone(),
-            title: titled(document).to_owned(),
-            description: document.description.clone(),
+            name: site.text(&document.name),
+            title: site.text(titled(document)),
+            description: site.text(&document.description),
             grade: grade.map(|grade| grade.letter.to_string()),
             score: grade.map(|grade| grade.score).unwrap_or_default(),
             lost: lost.collect(),
             risk: document.risk.clone().filter(|_| !tools.is_empty()),
-            facts: facts(document),
+            facts: facts(document).into_iter().map(|fact| Fact { text: site.text(&fact.text), ..fact }).collect(),
             kinds: kinds.into_iter().filter(|(_, count)| *count > 0).collect(),
             tools_known: document.tools.is_some(),
-            attacks: attacks_on(&judged.classified).into_iter().map(AttackRow::of).collect(),
+            attacks: attacks_on(&judged.classified).into_iter().map(|attack| AttackRow::of(attack, site)).collect(),
             policy: judged.policy.clone(),
-            questions: server_questions(judged),
+            questions: server_questions(judged).into_iter().map(|item| item.on(site)).collect(),
             tools,
         }
     }
 }
 
 impl ToolRow {
-    fn of(tool: &Tool, scanned: &Scanned) -> Self {
+    fn of(tool: &Tool, scanned: &Scanned, server: &str, site: Site) -> Self {
         Self {
-            name: tool.name.clone(),
-            href: file(&tool.name),
-            description: short(&tool.description),
+            name: site.text(&tool.name),
+            href: site.tool(server, &tool.name),
+            description: site.text(&short(&tool.description)),
             category: scanned.category,
             risk: risk(scanned.risk),
             labels: scanned.labels.iter().map(word).collect(),
@@ -205,40 +208,57 @@ impl ToolRow {
     }
 }
 
+impl ToolRow {
+    /// One that the API lists, beside another tool of its server.
+    pub(in crate::catalogue) fn related(name: String, category: &str, risk: &str, server: &str) -> Self {
+        Self {
+            href: Site::Console.tool(server, &name),
+            name: Site::Console.text(&name),
+            description: String::new(),
+            category: known(category, &["read", "write", "execute", "destructive", "financial"]),
+            risk: known(risk, &["low", "medium", "high", "critical"]),
+            labels: Vec::new(),
+            findings: 0,
+        }
+    }
+}
+
 impl ToolView {
     /// The page of the tool at this place.
-    pub(super) fn of(judged: &Judged<'_>, at: usize, providers: &Providers) -> Option<Self> {
+    pub(in crate::catalogue) fn of(judged: &Judged<'_>, at: usize, providers: &Providers, site: Site) -> Option<Self> {
         let (tool, scanned) = (judged.tools.get(at)?, judged.scanned.get(at)?);
         let others = providers.others(&tool.name, &judged.document.id);
         let same = judged.tools.iter().zip(&judged.scanned).enumerate();
         let same = same.filter(|(place, (_, other))| *place != at && other.category == scanned.category);
         let link = |provider: &Provider| Link {
-            href: format!("../{}/{}", slug(&provider.id), file(&tool.name)),
-            text: provider.name.clone(),
+            href: site.tool_elsewhere(&provider.id, &tool.name),
+            text: site.text(&provider.name),
         };
         let evidence = scanned.evidence.iter().take(SIGNS).map(|sign| Sign {
-            quote: sign.what.clone(),
-            place: sign.place.clone(),
-            why: sign.why.clone(),
+            quote: site.text(&sign.what),
+            place: site.text(&sign.place),
+            why: site.text(&sign.why),
             kind: sign.category.to_owned(),
         });
         let params = tool.params.iter().map(|param| ParamRow {
-            name: param.name.clone(),
+            name: site.text(&param.name),
             shape: shape(param.shape),
             required: param.required,
-            description: param.description.clone(),
+            description: site.text(&param.description),
         });
         let rule = json!({ "version": "1", "default": "deny", "tools": { (tool.name.as_str()): scanned.rule } });
         let hidden = scanned.rule.get("hide").is_some();
         let rule = if hidden { json!({ "version": "1", "hide": [tool.name] }) } else { rule };
+        let attacks = judged.classified.get(at).map(attacks_with).into_iter().flatten();
+        let server = &judged.document.id;
+        let questions = tool_questions(judged, tool, scanned, &pretty(&rule), others.len());
         Some(Self {
-            file: file(&tool.name),
-            name: tool.name.clone(),
-            description: tool.description.clone(),
+            name: site.text(&tool.name),
+            description: site.text(&tool.description),
             does: does(scanned.category).to_owned(),
             category: scanned.category,
             risk: risk(scanned.risk),
-            risk_why: risk_why(scanned),
+            risk_why: site.text(&risk_why(scanned)),
             confidence: confidence(scanned.confidence),
             labels: scanned
                 .labels
@@ -249,118 +269,49 @@ impl ToolView {
                     (word, why)
                 })
                 .collect(),
-            actions: scanned.actions.iter().flatten().map(|(value, category)| (value.clone(), *category)).collect(),
+            actions: scanned.actions.iter().flatten().map(|(value, category)| (site.text(value), *category)).collect(),
             evidence: evidence.collect(),
-            findings: scanned.findings.iter().map(Sign::of_finding).collect(),
-            attacks: judged.classified.get(at).map(attacks_with).into_iter().flatten().map(AttackRow::of).collect(),
+            findings: scanned.findings.iter().map(|finding| Sign::of_finding(finding, site)).collect(),
+            attacks: attacks.map(|attack| AttackRow::of(attack, site)).collect(),
             params: params.collect(),
             rule: pretty(&rule),
             fingerprint: scanned.fingerprint.clone(),
             providers: others.iter().map(link).collect(),
-            related: same.take(RELATED).map(|(_, (tool, scanned))| ToolRow::of(tool, scanned)).collect(),
-            questions: tool_questions(judged, tool, scanned, &pretty(&rule), others.len()),
+            related: same.take(RELATED).map(|(_, (tool, scanned))| ToolRow::of(tool, scanned, server, site)).collect(),
+            questions: questions.into_iter().map(|item| item.on(site)).collect(),
         })
     }
 }
 
-impl Sign {
-    fn of_finding(finding: &Finding) -> Self {
-        Self {
-            quote: finding.what.clone(),
-            place: finding.place.clone(),
-            why: finding.why.clone(),
-            kind: format!("{}, {}", word(&finding.kind).replace('_', " "), word(&finding.severity)),
-        }
+impl Question {
+    /// The same, as this site shows it.
+    fn on(self, site: Site) -> Self {
+        let Self { asks, answer, code } = self;
+        Self { asks: site.text(&asks), answer: site.text(&answer), code: code.map(|code| site.text(&code)) }
     }
 }
 
-/// The file of a tool's page, beside its server's.
-fn file(tool: &str) -> String {
-    format!("{}.html", slug(tool))
+impl Sign {
+    fn of_finding(finding: &Finding, site: Site) -> Self {
+        Self {
+            quote: site.text(&finding.what),
+            place: site.text(&finding.place),
+            why: site.text(&finding.why),
+            kind: format!("{}, {}", word(&finding.kind).replace('_', " "), word(&finding.severity)),
+        }
+    }
 }
 
 fn titled(document: &ServerDocument) -> &str {
     if document.title.trim().is_empty() { &document.name } else { &document.title }
 }
 
-fn does(category: &str) -> &'static str {
-    match category {
-        "read" => "It reads, and changes nothing.",
-        "write" => "It changes something that can be changed back.",
-        "execute" => "It runs code or commands.",
-        "destructive" => "It destroys something that can't be had back.",
-        "financial" => "It moves money.",
-        _ => "What it does is not known.",
-    }
-}
-
-fn risk_why(scanned: &Scanned) -> String {
-    let signs: Vec<String> = scanned.evidence.iter().take(3).map(|sign| format!("“{}”", sign.what)).collect();
-    let because = match signs.is_empty() {
-        true => "nothing in its definition says more".to_owned(),
-        false => format!("its definition says {}", signs.join(", ")),
-    };
-    let findings = match scanned.findings.len() {
-        0 => String::new(),
-        1 => " One thing in its definition should be looked at by a person.".to_owned(),
-        more => format!(" {more} things in its definition should be looked at by a person."),
-    };
-    let (risk, does) = (risk(scanned.risk), does(scanned.category).trim_end_matches('.').to_owned());
-    format!("{} risk: {}; {because}.{findings}", upper_first(risk), lower_first(&does))
-}
-
-fn label_why(label: &str) -> &'static str {
-    match label {
-        "reads_untrusted" => "brings in text that strangers wrote",
-        "reads_private" => "shows what is private",
-        "egress" => "sends something out",
-        "credentials" => "handles secrets",
-        "free_form_code" => "takes code that the caller writes",
-        "bulk" => "acts on many things at once",
-        _ => "a label of the catalogue",
-    }
-}
-
-fn risk(risk: Risk) -> &'static str {
-    match risk {
-        Risk::Low => "low",
-        Risk::Medium => "medium",
-        Risk::High => "high",
-        Risk::Critical => "critical",
-    }
-}
-
-fn confidence(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Low => "low",
-        Confidence::Medium => "medium",
-        Confidence::High => "high",
-    }
-}
-
-fn shape(shape: callgate_catalog::ParamType) -> &'static str {
-    use callgate_catalog::ParamType;
-    match shape {
-        ParamType::Unknown => "any",
-        ParamType::String => "string",
-        ParamType::Number => "number",
-        ParamType::Boolean => "boolean",
-        ParamType::Strings => "strings",
-        ParamType::Array => "array",
-        ParamType::Object => "object",
-    }
-}
-
-/// The word of a value that is written as one.
-fn word(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
-fn short(text: &str) -> String {
+/// The beginning of a text, for lists.
+pub(in crate::catalogue) fn short(text: &str) -> String {
     let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
     match line.char_indices().nth(SHORT) {
         Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),

@@ -1,28 +1,29 @@
 //! Known attacks: in the lists of what enables them, and on pages of their own.
 
 use super::label_why;
+use crate::catalogue::site::Site;
 use callgate_catalog::{Attack, Step};
 
 /// An attack that something enables.
 #[derive(Clone, Debug)]
-pub(in crate::catalogue) struct AttackRow {
-    pub(in crate::catalogue) href: String,
-    pub(in crate::catalogue) title: &'static str,
-    pub(in crate::catalogue) how: &'static str,
+pub(crate) struct AttackRow {
+    pub(crate) href: String,
+    pub(crate) title: &'static str,
+    pub(crate) how: &'static str,
 }
 
 /// The page of an attack.
 #[derive(Clone, Debug)]
-pub(in crate::catalogue) struct AttackView {
-    pub(in crate::catalogue) attack: &'static Attack,
+pub(crate) struct AttackView {
+    pub(crate) attack: &'static Attack,
     /// What each step needs, in words.
-    pub(in crate::catalogue) steps: Vec<String>,
+    pub(crate) steps: Vec<String>,
 }
 
 impl AttackRow {
-    /// In a list, two folders below the root.
-    pub(in crate::catalogue) fn of(attack: &'static Attack) -> Self {
-        Self { href: format!("../../attacks/{}.html", attack.id), title: &attack.title, how: &attack.how }
+    /// In a list on the page of a server or a tool.
+    pub(in crate::catalogue) fn of(attack: &'static Attack, site: Site) -> Self {
+        Self { href: site.attack(attack.id), title: &attack.title, how: &attack.how }
     }
 }
 
