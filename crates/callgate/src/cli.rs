@@ -8,6 +8,7 @@ mod fixture;
 mod fleet;
 mod grant;
 mod instance;
+mod limits;
 mod members;
 mod policy;
 mod serve;
@@ -25,6 +26,7 @@ pub(crate) use fixture::{Era, FixtureArgs, Transport};
 pub(crate) use fleet::{LogArgs, OutcomeFilter};
 pub(crate) use grant::GrantCommand;
 pub(crate) use instance::{BackupArgs, KeyCommand, RestoreArgs};
+pub(crate) use limits::LimitsCommand;
 pub(crate) use members::{LoginArgs, LogoutArgs, MemberCommand, OrganisationCommand, RoleName, TokenCommand};
 pub(crate) use policy::{ExplainArgs, FleetPolicyArgs, PolicyCommand, ScanArgs, ToolsSource};
 pub(crate) use serve::{BridgeArgs, UpArgs, WrapArgs};
@@ -64,6 +66,9 @@ pub(crate) enum Command {
     /// Answer calls that need a person's yes
     #[command(subcommand)]
     Approvals(ApprovalsCommand),
+    /// See what limits have counted, and set counters to zero
+    #[command(subcommand)]
+    Limits(LimitsCommand),
     /// Make the gateway what a directory of files says
     Apply(ApplyArgs),
     /// Let an MCP client go through Callgate: edits its own configuration, with a backup

@@ -8,13 +8,14 @@ mod placeholder;
 mod sections;
 
 use crate::environment::Environment;
+use callgate_control::connect;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 
+pub(crate) use connect::{Fields, Link};
 pub(crate) use connections::{Connected, Connection, Connections};
-pub(crate) use entry::{Link, Reading, read, through_callgate, usable_name, written};
+pub(crate) use entry::{Reading, read, through_callgate, usable_name, written};
 pub(crate) use file::{ClientFile, source_in};
 pub(crate) use placeholder::Surroundings;
 
@@ -37,9 +38,6 @@ pub(crate) enum Client {
     /// Gemini CLI: `.gemini/settings.json` of a project or in the home directory
     Gemini,
 }
-
-/// The members of an entry, in order.
-pub(crate) type Fields = Vec<(String, Value)>;
 
 /// One server in a client's file.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,17 +62,22 @@ pub(crate) struct Broken {
 }
 
 impl Client {
+    /// What is known of its configuration.
+    pub(crate) fn form(self) -> connect::Client {
+        match self {
+            Self::ClaudeDesktop => connect::Client::ClaudeDesktop,
+            Self::ClaudeCode => connect::Client::ClaudeCode,
+            Self::Cursor => connect::Client::Cursor,
+            Self::Vscode => connect::Client::Vscode,
+            Self::Windsurf => connect::Client::Windsurf,
+            Self::Codex => connect::Client::Codex,
+            Self::Gemini => connect::Client::Gemini,
+        }
+    }
+
     /// Its word on the command line, and the label of its grants.
     pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::ClaudeDesktop => "claude-desktop",
-            Self::ClaudeCode => "claude-code",
-            Self::Cursor => "cursor",
-            Self::Vscode => "vscode",
-            Self::Windsurf => "windsurf",
-            Self::Codex => "codex",
-            Self::Gemini => "gemini",
-        }
+        self.form().word()
     }
 
     /// The client of this word.
@@ -125,27 +128,23 @@ impl Client {
 
     /// Where the servers are in its file: the keys that lead to each object of them.
     fn places(self, project: &Path) -> Vec<Vec<String>> {
-        let one = |key: &str| vec![key.to_owned()];
-        match self {
-            Self::Vscode => vec![one("servers")],
-            Self::Codex => vec![one(sections::PLACE)],
-            // What `claude mcp add` writes without a scope is for one project, and stands in the user's file.
-            Self::ClaudeCode => {
-                let project = project.display().to_string();
-                vec![one("mcpServers"), vec!["projects".to_owned(), project, "mcpServers".to_owned()]]
-            }
-            _ => vec![one("mcpServers")],
+        let place = self.form().place();
+        let mut places = vec![vec![place.to_owned()]];
+        // What `claude mcp add` writes without a scope is for one project, and stands in the user's file.
+        if self == Self::ClaudeCode {
+            places.push(vec!["projects".to_owned(), project.display().to_string(), place.to_owned()]);
         }
+        places
     }
 
     /// Whether its file is TOML.
     fn is_toml(self) -> bool {
-        self == Self::Codex
+        self.form().is_toml()
     }
 
     /// Whether it sends a header to a URL; else it has to start a bridge.
     pub(crate) fn speaks_http(self) -> bool {
-        self != Self::ClaudeDesktop
+        self.form().speaks_http()
     }
 }
 
@@ -170,6 +169,7 @@ mod tests {
         for client in Client::value_variants() {
             assert_eq!(Client::of_word(client.word()), Some(*client));
             assert_eq!(client.to_possible_value().unwrap().get_name(), client.word());
+            assert_eq!(client.form().is_toml(), client.places(Path::new("/p")) == [[sections::PLACE]]);
             for file in client.files(Path::new("/project"), &environment) {
                 assert_eq!(Client::of_file(&file), Some(*client), "{}", file.display());
                 let of_project = file.starts_with("/project").then(|| PathBuf::from("/project"));

@@ -13,6 +13,7 @@ mod grant;
 mod import;
 mod instance;
 mod journal;
+mod limits;
 mod log;
 mod login;
 mod members;
@@ -60,6 +61,7 @@ fn dispatch(command: Command, environment: &Environment) -> Result<ExitCode, Fai
         Command::Policy(command) => policy::run(command, environment)?,
         Command::Grant(command) => grant::run(command, environment)?,
         Command::Approvals(command) => approvals::run(command, environment)?,
+        Command::Limits(command) => limits::run(command, environment)?,
         Command::Apply(args) => apply::run(&args, environment)?,
         Command::Connect(args) => connect::connect(&args, environment)?,
         Command::Disconnect(args) => connect::disconnect(&args, environment)?,

@@ -1,11 +1,10 @@
 //! What tools are pinned as, between the control plane and the data plane: classified on one way, told on the other.
 
 use crate::snapshots::InForce;
-use callgate_catalog::{Tool, classify};
+use callgate_control::definitions::in_force;
 use callgate_control::{Control, PublishedDefinition, PublishedDefinitions};
 use callgate_decision::{Later, ListOf, Listed, Pins};
-use callgate_json::{Limits, Value, parse};
-use callgate_policy::{Definition, Label};
+use callgate_policy::Definition;
 use callgate_proxy::{Definitions, Pinned};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -65,11 +64,11 @@ impl Made {
                 Some((before, pinned)) if before.definition == published.definition => Pinned {
                     definition: Arc::new(Definition {
                         compiled: pinned.definition.compiled.clone(),
-                        ..definition(published)
+                        ..in_force(published)
                     }),
                     candidate: candidate(published),
                 },
-                _ => Pinned { definition: Arc::new(definition(published)), candidate: candidate(published) },
+                _ => Pinned { definition: Arc::new(in_force(published)), candidate: candidate(published) },
             };
             tools.insert(Arc::clone(tool), (Arc::clone(published), made));
         }
@@ -100,48 +99,4 @@ impl Pins for ControlPins {
 
 fn candidate(published: &PublishedDefinition) -> Option<Box<str>> {
     published.candidate.as_deref().map(Box::from)
-}
-
-fn definition(published: &PublishedDefinition) -> Definition {
-    let found = pinned(&published.tool, &published.definition, &published.fingerprint);
-    Definition {
-        category: published.category.or(found.category),
-        labels: published.labels.clone().unwrap_or(found.labels),
-        quarantined: published.is_quarantined(),
-        ..found
-    }
-}
-
-/// What rules see of a definition, as the catalogue classifies it. Of one that can't be read nothing is known.
-pub(crate) fn pinned(tool: &str, text: &str, fingerprint: &str) -> Definition {
-    let limits = Limits { max_bytes: text.len(), max_values: usize::MAX, ..Limits::default() };
-    let unknown = Definition { name: tool.to_owned(), fingerprint: fingerprint.to_owned(), ..Definition::default() };
-    let Ok(value) = parse(text.as_bytes(), &limits) else { return unknown };
-    let part = |key| {
-        let bytes = value.get(key).map(|part: &Value<'_>| part.bytes(text.as_bytes()));
-        bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-    };
-    let (input_schema, annotations) = (part("inputSchema"), part("annotations"));
-    let found = Tool::from_value(&value).ok().map(|tool| classify(&tool));
-    let labels = found.iter().flat_map(|found| &found.labels);
-    Definition {
-        input_schema,
-        annotations,
-        category: found.as_ref().map(|found| found.category),
-        labels: labels.map(|label| of_catalogue(*label)).collect(),
-        ..unknown
-    }
-}
-
-/// A label of the catalogue as policies name it.
-pub(crate) fn of_catalogue(label: callgate_catalog::Label) -> Label {
-    use callgate_catalog::Label as Found;
-    match label {
-        Found::ReadsUntrusted => Label::ReadsUntrusted,
-        Found::ReadsPrivate => Label::ReadsPrivate,
-        Found::Egress => Label::Egress,
-        Found::Credentials => Label::Credentials,
-        Found::FreeFormCode => Label::FreeFormCode,
-        Found::Bulk => Label::Bulk,
-    }
 }

@@ -2,6 +2,7 @@
 
 use crate::backup::Archiver;
 use crate::config::Config;
+use crate::counters::Counting;
 use crate::data::{self, DataDir, Lock};
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -126,6 +127,7 @@ impl Owner {
         let seal = SealKey::derive(&key);
         let socket = Socket::bind(&data)?;
         let mut standby = Standby::with(data, lock, records.clone(), config, environment).await?;
+        standby.control.count_with(Arc::new(Counting(decider.clone())));
         let (maker, snapshots, in_force) = Maker::new(key, standby.control.configuration(), environment.clone());
         standby.router = in_force.clone().before_answers(standby.router);
         Ok(Self { standby, decider, records, snapshots, maker, in_force, seal, socket })
@@ -153,6 +155,7 @@ fn replay(rebuild: &mut Rebuild, record: &Record<'_>) -> Result<(), Box<dyn Erro
     match record.kind.as_ref() {
         "checkpoint" => rebuild.checkpoint(record.state().unwrap_or("null"))?,
         "decision" => rebuild.decision(record.body())?,
+        "reset" => rebuild.reset(record.body())?,
         "outcome" => rebuild.outcome(record.body(), callgate_policy::Timestamp(record.ts))?,
         _ => {}
     }

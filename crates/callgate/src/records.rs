@@ -66,6 +66,15 @@ impl Records for JournalRecords {
         self.append(Kind::Withheld, now, body, checkpoint)
     }
 
+    fn append_reset(
+        &self,
+        now: Timestamp,
+        body: &[u8],
+        checkpoint: &mut dyn FnMut() -> Vec<u8>,
+    ) -> Result<Ticket, RecordError> {
+        self.append(Kind::Reset, now, body, checkpoint)
+    }
+
     fn poll_written(&self, ticket: Ticket, cx: &mut Context<'_>) -> Poll<Result<(), RecordError>> {
         let ticket = callgate_journal::Ticket(ticket.0);
         self.journal.poll_written(ticket, cx).map_err(|error| record_error(&error))

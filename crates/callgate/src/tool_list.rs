@@ -1,11 +1,11 @@
 //! Lists of tools: from a file, or from a server.
 
 use crate::cli::ToolsSource;
-use crate::definitions::of_catalogue;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::target::Typed;
 use callgate_catalog::Tool;
+use callgate_control::definitions::pinned;
 use callgate_policy::Definition;
 use std::path::Path;
 
@@ -53,7 +53,7 @@ pub(crate) fn tools(bytes: &[u8]) -> Result<Vec<Tool>, Failure> {
 /// The definitions of a `tools/list` answer in a file: they count as pinned, and are classified.
 pub(crate) fn definitions(path: &Path) -> Result<Vec<Definition>, Failure> {
     let bytes = read_file(path)?;
-    let tools = tools(&bytes).map_err(|mut failure| {
+    tools(&bytes).map_err(|mut failure| {
         failure.message = format!("`{}`: {}", path.display(), failure.message);
         failure
     })?;
@@ -61,20 +61,9 @@ pub(crate) fn definitions(path: &Path) -> Result<Vec<Definition>, Failure> {
     let document = document.map_err(|error| Failure::cannot_run("CG3053", error.to_string(), ""))?;
     let list = document.get("result").unwrap_or(&document);
     let list = list.get("tools").unwrap_or(list).as_array().unwrap_or_default();
-    let text = |value: &callgate_json::Value<'_>, key: &str| {
-        value.get(key).map(|part| String::from_utf8_lossy(part.bytes(&bytes)).into_owned())
-    };
     let definition = |value: &callgate_json::Value<'_>| {
-        let name = value.get("name")?.as_str()?.to_owned();
-        let classified = tools.iter().find(|tool| tool.name == name).map(callgate_catalog::classify);
-        Some(Definition {
-            name,
-            input_schema: text(value, "inputSchema"),
-            annotations: text(value, "annotations"),
-            category: classified.as_ref().map(|known| known.category),
-            labels: classified.iter().flat_map(|known| &known.labels).map(|label| of_catalogue(*label)).collect(),
-            ..Definition::default()
-        })
+        let name = value.get("name")?.as_str()?;
+        Some(pinned(name, &String::from_utf8_lossy(value.bytes(&bytes)), ""))
     };
     Ok(list.iter().filter_map(definition).collect())
 }

@@ -22,10 +22,15 @@ pub(crate) enum PolicyCommand {
         json: JsonArgs,
     },
     /// Run the tests inside a policy
-    #[command(after_help = "Example:\n  callgate policy test policy.json")]
+    #[command(
+        after_help = "Examples:\n  callgate policy test policy.json\n  callgate policy test policy.json --tools tools.json"
+    )]
     Test {
         /// The policy; `-` reads standard input
         file: PathBuf,
+        /// A tools/list answer of the server: its definitions count as pinned and are classified
+        #[arg(long, value_name = "FILE")]
+        tools: Option<PathBuf>,
         #[command(flatten)]
         json: JsonArgs,
     },

@@ -1,6 +1,6 @@
 //! What an entry means: the server that it starts or calls, and the entry that goes through Callgate instead.
 
-use super::{Client, Fields, Found, Surroundings};
+use super::{Client, Fields, Found, Link, Surroundings};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -19,15 +19,6 @@ pub(crate) enum Reading {
     Ours,
     /// The client does not use it.
     Disabled,
-}
-
-/// How a client reaches the gateway.
-#[derive(Clone, Debug)]
-pub(crate) enum Link<'a> {
-    /// Over HTTP, with a token in a header.
-    Http { url: &'a str, token: &'a str },
-    /// Through `callgate bridge`, with a token in a file.
-    Bridge { url: &'a str, program: &'a Path, token_file: &'a Path },
 }
 
 /// The members of an entry that say where its server is. All others are the client's own, and stay.
@@ -93,26 +84,7 @@ pub(crate) fn through_callgate(found: &Found, bases: &[String]) -> bool {
 
 /// The entry that goes through Callgate; `before` is the one that it replaces.
 pub(crate) fn written(client: Client, link: &Link<'_>, before: &Fields) -> Fields {
-    let mut fields: Fields = match link {
-        Link::Bridge { url, program, token_file } => {
-            let args = json!(["bridge", url, "--token-file", token_file.display().to_string()]);
-            let kind = (client == Client::Vscode).then(|| ("type".to_owned(), json!("stdio")));
-            let command = ("command".to_owned(), json!(program.display().to_string()));
-            kind.into_iter().chain([command, ("args".to_owned(), args)]).collect()
-        }
-        Link::Http { url, token } => {
-            let headers = json!({ "Authorization": format!("Bearer {token}") });
-            let (kind, at, of) = match client {
-                Client::ClaudeCode | Client::Vscode => (Some("http"), "url", "headers"),
-                Client::Windsurf => (None, "serverUrl", "headers"),
-                Client::Codex => (None, "url", "http_headers"),
-                Client::Gemini => (None, "httpUrl", "headers"),
-                Client::Cursor | Client::ClaudeDesktop => (None, "url", "headers"),
-            };
-            let kind = kind.map(|kind| ("type".to_owned(), json!(kind)));
-            kind.into_iter().chain([(at.to_owned(), json!(url)), (of.to_owned(), headers)]).collect()
-        }
-    };
+    let mut fields = client.form().entry(link);
     fields.extend(before.iter().filter(|(key, _)| !WHERE.contains(&key.as_str())).cloned());
     fields
 }

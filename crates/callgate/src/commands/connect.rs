@@ -114,8 +114,9 @@ impl Work<'_> {
             true => Some(self.token_file(&minted)?),
             false => None,
         };
-        let program = program()?;
-        let link = match &token_file {
+        let program = program()?.display().to_string();
+        let shown = token_file.as_ref().map(|path| path.display().to_string());
+        let link = match &shown {
             Some(token_file) => Link::Bridge { url: &step.url, program: &program, token_file },
             None => Link::Http { url: &step.url, token: &minted.token },
         };

@@ -14,7 +14,7 @@ use std::path::Path;
 pub(super) fn run(command: PolicyCommand, environment: &Environment) -> Result<Exit, Failure> {
     match command {
         PolicyCommand::Check { file, tools, json } => check::check(&file, tools.as_deref(), json.json),
-        PolicyCommand::Test { file, json } => check::test(&file, json.json),
+        PolicyCommand::Test { file, tools, json } => check::test(&file, tools.as_deref(), json.json),
         PolicyCommand::Explain(args) => explain::run(&args),
         PolicyCommand::Convert(args) => check::convert(&args.file),
         PolicyCommand::Recommend(args) => {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::environment::Environment;
+use clap::ValueEnum;
 
 fn found(fields: Value) -> Found {
     let fields = fields.as_object().unwrap().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -113,7 +114,7 @@ fn what_is_the_clients_own_stays() {
     assert_eq!(keys(Client::Codex, &http), "url http_headers disabled timeout");
     assert_eq!(keys(Client::Windsurf, &http), "serverUrl headers disabled timeout");
     assert_eq!(keys(Client::Gemini, &http), "httpUrl headers disabled timeout");
-    let bridge = Link::Bridge { url: "u", program: Path::new("/bin/callgate"), token_file: Path::new("/t") };
+    let bridge = Link::Bridge { url: "u", program: "/bin/callgate", token_file: "/t" };
     assert_eq!(keys(Client::ClaudeDesktop, &bridge), "command args disabled timeout");
 }
 
@@ -130,4 +131,27 @@ fn names_are_made_usable() {
         assert!(callgate_policy::ServerName::parse(usable).is_ok());
     }
     assert_eq!(usable_name(&"x".repeat(100)).len(), 64);
+}
+
+#[test]
+fn what_is_shown_to_copy_is_what_connect_writes() {
+    let (url, token) = ("http://127.0.0.1:7070/mcp/my.files", "cg_x");
+    for client in Client::value_variants().iter().copied().filter(|client| client.speaks_http()) {
+        let shown = callgate_control::connect::ready(client.form(), "my.files", url, token);
+        for shown in shown.iter().filter(|shown| shown.syntax != callgate_control::connect::Syntax::Shell) {
+            let entries = match client.is_toml() {
+                true => super::super::sections::entries(&shown.text).unwrap(),
+                false => super::super::jsonc::entries(&shown.text, &client.places(Path::new("/p"))).unwrap(),
+            };
+            assert_eq!(entries.len(), 1, "{}", shown.text);
+            assert_eq!(entries[0].name, "my.files");
+            let mut expected = written(client, &Link::Http { url, token }, &Vec::new());
+            let mut got = entries[0].fields.clone();
+            got.sort_by(|one, other| one.0.cmp(&other.0));
+            expected.sort_by(|one, other| one.0.cmp(&other.0));
+            // Where the token comes from elsewhere, all but the token is the same.
+            assert!(got == expected || !shown.text.contains(token), "{}", shown.text);
+            assert!(!shown.text.contains(token) || shown.title == "In its file", "{}", shown.title);
+        }
+    }
 }

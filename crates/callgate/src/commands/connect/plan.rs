@@ -9,7 +9,6 @@ use crate::clients::{
 use crate::commands::import::same_place;
 use crate::failure::Failure;
 use serde_json::Value;
-use std::path::Path;
 
 /// What would be done.
 pub(super) struct Plan {
@@ -190,9 +189,9 @@ impl Step {
         if !(args.dry_run && self.changes()) {
             return text;
         }
-        let token_file = Path::new("DATA/tokens/….token");
+        let token_file = "DATA/tokens/….token";
         let link = match super::bridged(args) {
-            true => Link::Bridge { url: &self.url, program: Path::new("callgate"), token_file },
+            true => Link::Bridge { url: &self.url, program: "callgate", token_file },
             false => Link::Http { url: &self.url, token: "…" },
         };
         let (before, after) = (lines(&self.before), lines(&written(args.client, &link, &self.before)));

@@ -5,8 +5,9 @@ use crate::failure::{Exit, Failure};
 use crate::{output, tool_list};
 use callgate_control::document;
 use callgate_policy::suite::TestResult;
-use callgate_policy::{Policy, Problem, Problems, Severity, suite};
+use callgate_policy::{Definition, Policy, Problem, Problems, Severity, suite};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Says everything that is wrong with a policy.
@@ -44,12 +45,14 @@ pub(super) fn check(file: &Path, tools: Option<&Path>, json: bool) -> Result<Exi
 }
 
 /// Runs the tests inside a policy.
-pub(super) fn test(file: &Path, json: bool) -> Result<Exit, Failure> {
+pub(super) fn test(file: &Path, tools: Option<&Path>, json: bool) -> Result<Exit, Failure> {
+    let definitions = tools.map(tool_list::definitions).transpose()?.unwrap_or_default();
+    let definitions: HashMap<&str, &Definition> = definitions.iter().map(|one| (one.name.as_str(), one)).collect();
     let bytes = tool_list::read_file(file)?;
     let file = label(file);
     let policy = document::parsed(&bytes, &file)
         .map_err(|why| Failure::no("CG3045", format!("the policy can't be tested:\n{why}"), "correct it first"))?;
-    let report = suite::run(&policy, |_| None);
+    let report = suite::run(&policy, |tool| definitions.get(tool).copied());
     if json {
         let tests: Vec<Value> = report.tests.iter().map(result).collect();
         output::json(&json!({ "passed": report.passed(), "failed": report.failed(), "tests": tests }));

@@ -7,6 +7,7 @@ use super::{Ending, children, runtime, start_logging};
 use crate::api::admin_token_remains;
 use crate::cli::UpArgs;
 use crate::config::Config;
+use crate::counters::Observing;
 use crate::data::{self, DataDir, Lock};
 use crate::definitions::ControlPins;
 use crate::demo::Demo;
@@ -16,6 +17,7 @@ use crate::gateway::{Owner, Standby};
 use crate::output;
 use crate::own_server;
 use beside::Beside;
+use callgate_control::Control;
 use callgate_decision::SystemClock;
 use callgate_proxy::{Gate, GateParts, Listening, Options, ServerTls};
 use declared::{Declared, Sources};
@@ -65,7 +67,7 @@ impl Up {
         demo: Option<Demo>,
     ) -> Result<Exit, Failure> {
         let Self { args, config, tls, environment } = self;
-        let mut ending = Ending::new()?;
+        let ending = Ending::new()?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", reachable(address)));
@@ -87,6 +89,7 @@ impl Up {
             seal,
             options: options(&config, &environment),
         });
+        standby.control.observe_with(Arc::new(Observing::new(&gate)));
         let listening = listening(listener, tls.as_ref(), &standby, config.trusted_proxy);
         let operations = tokio::spawn(socket.serve(decider, standby.control.approvals(), standby.router.clone()));
         let configuration = (!args.demo).then_some((args.config, environment));
@@ -100,7 +103,7 @@ impl Up {
         // The listener has a queue already: from here on a connection waits at most for the accept.
         output::announce(&format!("listening on {scheme}://{address}"));
         let show = demo.map(|demo| tokio::spawn(demo.show(standby.router.clone(), url)));
-        let served = callgate_proxy::serve(listening, gate, ending.wait()).await;
+        let served = callgate_proxy::serve(listening, gate, wound_up(ending, standby.control.clone())).await;
         journal.write_refused();
         upkeep.abort();
         [maker, indexing, telling, retention].iter().for_each(JoinHandle::abort);
@@ -128,6 +131,12 @@ fn listening(listener: TcpListener, tls: Option<&ServerTls>, standby: &Standby, 
     }
 }
 
+/// Waits for the end, and tells those who wait for news.
+async fn wound_up(mut ending: Ending, control: Control) {
+    ending.wait().await;
+    control.wind_up();
+}
+
 /// Ends a task, and waits until what it holds is gone.
 async fn end(task: JoinHandle<()>) {
     task.abort();
@@ -137,7 +146,7 @@ async fn end(task: JoinHandle<()>) {
 /// What the operator has to do next, and what stays to be done.
 fn welcome(standby: &Standby, url: &str) {
     if let Some(link) = &standby.first_link {
-        let message = format!("sign in as `admin`, once, within a day: {url}{}", link.reveal());
+        let message = format!("open the console, and sign in as `admin`, once, within a day: {url}{}", link.reveal());
         output::note(&format!("{message}\n  for a new link: `callgate member link admin`"));
     }
     let left = standby.data.admin_token();

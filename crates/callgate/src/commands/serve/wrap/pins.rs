@@ -2,9 +2,9 @@
 
 use super::published::Published;
 use crate::data::{self, DataDir};
-use crate::definitions::pinned;
 use crate::failure::Failure;
 use crate::output;
+use callgate_control::definitions::pinned;
 use callgate_decision::{Later, ListOf, Listed, Pins};
 use callgate_policy::Definition;
 use callgate_proxy::{Definitions, Pinned};
