@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask ci|peers|tidy|layers|bench|eval|kill`.
+//! The project's own tasks: `cargo xtask ci|peers|tidy|layers|bench|eval|kill|screenshots`.
 
 use std::process::ExitCode;
 
@@ -11,6 +11,7 @@ mod layers;
 mod licences;
 mod metadata;
 mod peers;
+mod screenshots;
 mod shell;
 mod tidy;
 
@@ -23,7 +24,9 @@ usage: cargo xtask TASK
   layers   which crate may use which, from `cargo metadata`; licences too
   bench    measure the gateway beside nginx and no gateway; writes docs/performance.md (`bench quick`: prints only)
   eval     the evaluation on ../shared/fixtures, where that folder is there
-  kill     only the test that kills the gateway 20 times under load";
+  kill     only the test that kills the gateway 20 times under load
+  screenshots
+           take the pictures of the console that the README shows; writes docs/screenshots";
 
 fn main() -> ExitCode {
     match run() {
@@ -51,6 +54,7 @@ fn run() -> Result<()> {
         ["bench", "quick"] => bench::run(bench::Length::Quick),
         ["eval"] => eval::run(),
         ["kill"] => ci::kill(),
+        ["screenshots"] => screenshots::run(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

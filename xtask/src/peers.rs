@@ -69,6 +69,9 @@ pub(crate) fn install() -> Result<()> {
         fs::write(&stamp, key)?;
     }
     need("git", &["git"], "mcp-server-git works on a repository")?;
+    if testkit::Browser::program().is_none() {
+        shell::debian(&["chromium"], "Chromium is missing: the console is tested in it")?;
+    }
     // Debian keeps the server off the PATH.
     if !testkit::Postgres::is_installed() {
         shell::debian(&["postgresql"], "PostgreSQL is missing: the store is tested on it")?;

@@ -114,6 +114,16 @@ fn tests_in_the_document_decide_the_status() {
 }
 
 #[test]
+fn tests_know_the_tools_that_they_are_given() {
+    let list = r#"{"tools":[{"name":"list_vms","description":"Lists the virtual machines.","inputSchema":{}}]}"#;
+    let policy = r#"{"version":"1","default":"allow","categories":{"destructive":{"deny_if":[{"conditions":[]}]}},
+"tests":[{"name":"all are listed","tool":"list_vms","expect":"allow"}]}"#;
+    let folder = Folder::new(&[("policy.json", policy), ("tools.json", list)]);
+    folder.run(&["policy", "test", "policy.json"]).expect(1);
+    folder.run(&["policy", "test", "policy.json", "--tools", "tools.json"]).expect(0);
+}
+
+#[test]
 fn explain_decides_the_last_of_identical_calls() {
     let folder = Folder::new(&[("policy.json", EXEC)]);
     let explain = |tool: &str, args: &str, calls: &str| {

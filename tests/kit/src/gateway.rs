@@ -128,11 +128,22 @@ impl Callgate {
 
     /// The same with further arguments.
     pub fn up_with(&self, arguments: &[&str]) -> Result<Gateway> {
-        let mut command = self.command(["up", "--listen", "127.0.0.1:0"]);
-        command.args(arguments);
-        let mut process = Process::start(command.stdin(Stdio::null()).stdout(Stdio::null()))?;
+        let mut process = self.start_up(arguments)?;
         let line = process.wait_for("listening on http://")?;
         Ok(Gateway { address: address(&line)?, process })
+    }
+
+    /// The same, and the line before that holds this text.
+    pub fn up_seeing(&self, text: &str) -> Result<(Gateway, String)> {
+        let mut process = self.start_up(&[])?;
+        let seen = process.wait_for(text)?;
+        let line = process.wait_for("listening on http://")?;
+        Ok((Gateway { address: address(&line)?, process }, seen))
+    }
+
+    fn start_up(&self, arguments: &[&str]) -> Result<Process> {
+        let mut command = self.command(["up", "--listen", "127.0.0.1:0"]);
+        Process::start(command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()))
     }
 }
 

@@ -4,6 +4,7 @@
 //! reading of HTTP or of MCP. Every wait is for something that happens; the limits only end a run that hangs.
 
 mod attacks;
+pub mod browser;
 mod clients;
 mod fixture;
 mod gateway;
@@ -19,6 +20,7 @@ mod token;
 mod warm;
 
 pub use attacks::wire_tests;
+pub use browser::{Browser, Person};
 pub use clients::{Client, npm_server, peers, python_server};
 pub use fixture::Fixture;
 pub use gateway::{Callgate, Gateway, Grant};
