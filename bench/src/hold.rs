@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
@@ -15,6 +16,9 @@ const POLICY: &str = r#"{ "version": "1", "default": "deny", "tools": { "exec_co
     "approve_if": [{ "conditions": [], "ask": "hold" }] } } }"#;
 /// As many questions of one grant may be open.
 const PER_GRANT: usize = 20;
+
+/// How long the allocator keeps what is free.
+const GIVEN_BACK: Duration = Duration::from_secs(15);
 
 /// What was measured.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub(crate) fn measure(binary: &Path, calls: usize) -> Result<Held> {
     let (before, threads) = (procfs::resident(id)?, threads(id)?);
     let waiting = wait(gateway.address, &grants, calls, "held")?;
     until_waiting(&gateway, calls)?;
+    // What was used to ask and is free again goes back to the system within seconds.
+    std::thread::sleep(GIVEN_BACK);
     let held = Held { calls, before, during: procfs::resident(id)?, threads: (threads, self::threads(id)?) };
     drop(waiting);
     until_waiting(&gateway, 0)?;

@@ -10,6 +10,7 @@ mod compare;
 mod fill;
 mod fleet;
 mod hold;
+mod index;
 mod load;
 mod nginx;
 mod plane;
@@ -23,6 +24,7 @@ usage: bench compare [--gateway FILE] [--calls N] [--rounds N] [--connections N]
        bench start GATEWAY GRANTS POLICIES
        bench catalogue SERVERS TOOLS [DATABASE]
        bench hold GATEWAY CALLS
+       bench index DECISIONS [DIRECTORY]
        bench plane UPSTREAM GRANTS POLICIES
        bench upstream";
 
@@ -57,6 +59,11 @@ fn run() -> Result<()> {
         Some(("hold", [gateway, calls])) => {
             let calls = calls.parse().with_context(|| format!("`{calls}`: a number is needed"))?;
             println!("{}", hold::measure(gateway.as_ref(), calls)?.lines());
+            Ok(())
+        }
+        Some(("index", [decisions, directory @ ..])) if directory.len() < 2 => {
+            let decisions = decisions.parse().with_context(|| format!("`{decisions}`: a number is needed"))?;
+            println!("{}", index::measure(decisions, directory.first().map(std::path::Path::new))?.lines());
             Ok(())
         }
         Some(("plane", [upstream, grants, policies])) => plane::serve(upstream.parse()?, size(grants, policies)?),

@@ -138,6 +138,10 @@ impl Records for Kept {
         self.append(Kind::Withheld, now, body, state)
     }
 
+    fn append_reset(&self, now: Timestamp, body: &[u8], state: Checkpoint<'_>) -> Result<Ticket, RecordError> {
+        self.append(Kind::Reset, now, body, state)
+    }
+
     fn poll_written(&self, ticket: Ticket, cx: &mut Cx<'_>) -> Poll<Result<(), RecordError>> {
         let written = self.0.poll_written(callgate_journal::Ticket(ticket.0), cx);
         written.map_err(|error| RecordError(error.to_string()))
