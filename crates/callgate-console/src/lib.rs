@@ -1,6 +1,6 @@
 //! The web console: pages over the admin API.
 //!
-//! A page is a client of the API like any other: what it shows and what it does goes through [`api::Api`], in this
+//! A page is a client of the API like any other: what it shows and what it does goes through `Api`, in this
 //! process and with the visitor's own session, so the API's authorisation, its errors and its records are the pages',
 //! too. Pages are templates (`templates/`, compiled in) over plain structures; everything in them that comes from
 //! servers, clients and users is escaped by the templates. They keep to one style sheet (tokens, then a small closed set
