@@ -9,11 +9,9 @@ use crate::metadata::Metadata;
 use crate::{peers, shell};
 
 /// The pictures that the README shows: where the test keeps each, and what it is called there.
-const MAIN: [(&str, &str); 6] = [
+const MAIN: [(&str, &str); 4] = [
     ("overview-1440-light.png", "overview-light.png"),
     ("overview-1440-dark.png", "overview-dark.png"),
-    ("servers-policies-1440-light.png", "policy-light.png"),
-    ("servers-policies-1440-dark.png", "policy-dark.png"),
     ("decisions-1440-light.png", "decisions-light.png"),
     ("approvals-360-light.png", "approvals-phone.png"),
 ];
