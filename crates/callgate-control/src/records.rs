@@ -9,7 +9,7 @@ mod tail;
 pub(crate) use journal::failure;
 pub use journal::{Deletion, Pruning};
 pub(crate) use query::moment_of;
-pub use query::{QueryError, Subject, Term, Terms, parse};
+pub use query::{FATES, QueryError, Subject, Term, Terms, parse};
 pub use shown::{Change, Decision, Place, Refusal, Shadow};
 pub use summary::{Bucket, OfServer, Summary, TopRule, Totals, Wanted};
 pub(crate) use tail::{News, Tail};

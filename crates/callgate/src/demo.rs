@@ -57,14 +57,15 @@ impl Demo {
 
     /// Sets the demo up through the gateway's own API, calls the servers through its endpoints, and prints what
     /// there is to see. Never returns: the servers and the directory live as long as the future.
-    pub(crate) async fn show(self, router: Router, url: String) {
+    pub(crate) async fn show(self, router: Router, url: String, link: Option<String>) {
+        let console = link.map(|link| format!("{url}{link}"));
         let mut kernel = tokio::task::JoinSet::new();
         match self.set_up(router, &url, &mut kernel).await {
             Ok(served) => {
                 for server in &served {
                     traffic::burst(server).await;
                 }
-                self.introduce(&served);
+                self.introduce(&served, console.as_deref());
             }
             Err(failure) => output::note(&format!("error: the demo can't be set up: {failure}")),
         }
@@ -93,7 +94,7 @@ impl Demo {
         ])
     }
 
-    fn introduce(&self, served: &[Served; 2]) {
+    fn introduce(&self, served: &[Served; 2], console: Option<&str>) {
         let decisions = commands::last(&self.directory.join("journal"), 18).unwrap_or_default();
         let mut text = String::from("\nThe last decisions, newest at the end:\n\n");
         text.push_str(&output::table_text(&commands::HEADINGS, &decisions));
@@ -101,6 +102,9 @@ impl Demo {
         text.push_str("Two servers stand behind the gateway, each with its recommended policy and one grant:\n\n");
         for Served { name, url, token } in served {
             text.push_str(&format!("  {name:<12} {url}\n  {:<12} Authorization: Bearer {token}\n", ""));
+        }
+        if let Some(console) = console {
+            text.push_str(&format!("\nOpen the console (the link signs in, once):\n\n  {console}\n"));
         }
         let [kernel, _] = served;
         let data = self.directory.display();

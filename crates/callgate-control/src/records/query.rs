@@ -12,7 +12,8 @@ const MAX_TERMS: usize = 20;
 
 const MOMENTS: &str = "write how long ago (`90s`, `15m`, `12h`, `7d`) or an RFC 3339 time (`2026-11-21T09:00:00Z`)";
 const OUTCOMES: &[&str] = &["allow", "deny", "approve"];
-const FATES: &[&str] = &[
+/// What can have become of a call, by the words of its record.
+pub const FATES: &[&str] = &[
     "result",
     "unread",
     "tool_error",

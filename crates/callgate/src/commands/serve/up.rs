@@ -102,7 +102,8 @@ impl Up {
         }
         // The listener has a queue already: from here on a connection waits at most for the accept.
         output::announce(&format!("listening on {scheme}://{address}"));
-        let show = demo.map(|demo| tokio::spawn(demo.show(standby.router.clone(), url)));
+        let link = standby.first_link.as_ref().map(|link| link.reveal().to_owned());
+        let show = demo.map(|demo| tokio::spawn(demo.show(standby.router.clone(), url, link)));
         let served = callgate_proxy::serve(listening, gate, wound_up(ending, standby.control.clone())).await;
         journal.write_refused();
         upkeep.abort();
