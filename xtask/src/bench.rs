@@ -18,7 +18,8 @@ pub(crate) fn run(length: Length) -> Result<()> {
     if !shell::has_on_path("nginx") {
         shell::debian(&["nginx-light"], "`nginx` is what the gateway is measured against")?;
     }
-    shell::check(&mut shell::cargo(["build", "--release", "--package", "callgate", "--package", "bench"]))?;
+    // Features are chosen by what is built together: all of the workspace, as everywhere.
+    shell::check(&mut shell::cargo(["build", "--release", "--workspace", "--bins"]))?;
     let target = crate::metadata::Metadata::load()?.target.join("release");
     let mut bench = shell::command(&target.join("bench").to_string_lossy(), ["compare", "--gateway"]);
     bench.arg(target.join("callgate"));

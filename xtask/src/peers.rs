@@ -28,7 +28,15 @@ const PARTS: &[Part] = &[
         manifests: &["tests/peers/python-schemathesis/requirements.txt"],
         install: schemathesis,
     },
-    Part { folder: "python-mcp1", manifests: &["tests/peers/python-mcp1/requirements.txt"], install: first_mcp },
+    Part {
+        folder: "python-mcp1",
+        manifests: &[
+            "tests/peers/python-mcp1/requirements.txt",
+            "tests/peers/python-mcp1/readabilipy/package.json",
+            "tests/peers/python-mcp1/readabilipy/package-lock.json",
+        ],
+        install: first_mcp,
+    },
     Part {
         folder: "python-src",
         manifests: &["tests/peers/python/sources.txt", "tests/peers/python/backend/hatchling/build.py"],
@@ -40,6 +48,9 @@ const PARTS: &[Part] = &[
         install: rust,
     },
 ];
+
+/// What the Node script of `readabilipy` needs.
+const READABILIPY: &str = "tests/peers/python-mcp1/readabilipy";
 
 /// The oldest Node that the official packages run on.
 const NODE_MAJOR: u32 = 22;
@@ -100,18 +111,12 @@ fn need(program: &str, packages: &[&str], why: &str) -> Result<()> {
     shell::debian(packages, &format!("`{program}` is missing: {why}"))
 }
 
-/// Node and its packages, exactly as the lock file says; no package runs a script of its own.
+/// Node and its packages.
 fn npm(root: &Path, cache: &Path) -> Result<()> {
     need("npm", &["nodejs", "npm"], "it installs the TypeScript clients and servers")?;
     println!("peers: npm packages");
     let folder = cache.join("npm");
-    fs::create_dir_all(&folder)?;
-    for name in ["package.json", "package-lock.json", ".npmrc"] {
-        fs::copy(root.join("tests/peers/npm").join(name), folder.join(name))?;
-    }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder);
-    shell::check(&mut npm).context("is the npm registry reachable? the versions stand in tests/peers/npm")?;
+    npm_ci(&root.join("tests/peers/npm"), &folder)?;
     let node = node(&folder)?;
     let bin = cache.join("bin");
     fs::create_dir_all(&bin)?;
@@ -122,6 +127,18 @@ fn npm(root: &Path, cache: &Path) -> Result<()> {
     #[cfg(not(unix))]
     fs::copy(&node, &link)?;
     Ok(())
+}
+
+/// Installs into `folder` what the files in `from` name; no package runs a script of its own.
+fn npm_ci(from: &Path, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for name in ["package.json", "package-lock.json", ".npmrc"] {
+        fs::copy(from.join(name), folder.join(name))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder);
+    shell::check(&mut npm)
+        .with_context(|| format!("is the npm registry reachable? the versions stand in `{}`", from.display()))
 }
 
 /// The Node that came with the packages; on platforms without one, the Node on the PATH.
@@ -153,8 +170,14 @@ fn schemathesis(root: &Path, cache: &Path) -> Result<()> {
 }
 
 /// A virtual environment with the servers that need the first version of the MCP package.
+///
+/// `mcp-server-fetch` reads pages by way of a Node script of `readabilipy`, whose packages that one installs at its first
+/// use: servers that do so at the same time spoil each other's. Here they are there beforehand.
 fn first_mcp(root: &Path, cache: &Path) -> Result<()> {
-    venv(root, cache, "python-mcp1")
+    venv(root, cache, "python-mcp1")?;
+    let python = cache.join("python-mcp1/bin/python");
+    let asked = shell::output(Command::new(python).args(["-c", "import readabilipy; print(readabilipy.__path__[0])"]))?;
+    npm_ci(&root.join(READABILIPY), &Path::new(asked.trim()).join("javascript"))
 }
 
 /// A virtual environment with exactly what stands in `tests/peers/NAME/requirements.txt`.
