@@ -4,8 +4,9 @@ use crate::detector::{Detector, Group, catalogue};
 use crate::own::{self, OwnError};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use regex::Regex;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Members of an object whose value is longer are not looked at together with their key, in bytes.
 const MAX_TOGETHER: usize = 8 << 10;
@@ -70,8 +71,7 @@ impl Detectors {
                 return Err(Unknown { name: name.chars().take(80).collect() });
             }
         }
-        let detectors = catalogue().iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(detector, _)| detector);
-        Ok(Self { selected: Arc::new(Selected::new(detectors.collect())), own: Vec::new() })
+        Ok(Self { selected: Selected::shared(wanted), own: Vec::new() })
     }
 
     /// The same with an expression of its own, preferred to all others.
@@ -138,6 +138,21 @@ impl Detectors {
 }
 
 impl Selected {
+    /// Those of the catalogue that are wanted. Policies name the same few selections in hundreds of rules, and an index of
+    /// keywords takes longer to build than a rule to read: while somebody has a selection, it is there once.
+    fn shared(wanted: Vec<bool>) -> Arc<Self> {
+        static KNOWN: Mutex<BTreeMap<Vec<bool>, Weak<Selected>>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(selected) = known.get(&wanted).and_then(Weak::upgrade) {
+            return selected;
+        }
+        known.retain(|_, selected| selected.strong_count() > 0);
+        let detectors = catalogue().iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(detector, _)| detector);
+        let selected = Arc::new(Self::new(detectors.collect()));
+        known.insert(wanted, Arc::downgrade(&selected));
+        selected
+    }
+
     fn new(detectors: Vec<&'static Detector>) -> Self {
         let words =
             || detectors.iter().enumerate().flat_map(|(at, one)| one.keywords().iter().map(move |word| (at, word)));
@@ -181,4 +196,18 @@ pub fn merge(mut found: Vec<Found<'_>>) -> Vec<Found<'_>> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_selection_is_there_once_however_often_it_is_named() {
+        let one = Detectors::select(["secrets"]).unwrap();
+        let same = Detectors::select(["secrets"]).unwrap().with_own("ticket", "T-[0-9]{6}").unwrap();
+        let other = Detectors::select(["secrets", "email"]).unwrap();
+        assert!(Arc::ptr_eq(&one.selected, &same.selected));
+        assert!(!Arc::ptr_eq(&one.selected, &other.selected) && other.has("email") && !same.has("email"));
+    }
 }
