@@ -5,10 +5,12 @@
 //! write   a batch and its watermark; retention; throwing a chain's rows away
 //! search  conditions → newest first, in parts
 //! terms   what conditions are made of
+//! identified  decisions by their identities
 //! tail    what comes after a record, in the order of writing
 //! tallies decisions counted as they are written, and summed up; tally: one of the counts
 //! ```
 
+mod identified;
 mod rows;
 mod search;
 mod sql;

@@ -4,6 +4,7 @@
 //! is looked at for one part. So a search that finds little ends early with a place to go on from, instead of walking
 //! over everything.
 
+use super::identified;
 use super::rows::{ChangeRow, DecisionRow, RefusalRow};
 use super::sql::{Sql, Value};
 use super::terms::{Column, Place, pattern};
@@ -117,8 +118,7 @@ impl Reads<'_> {
 
     /// The decision with this identity.
     pub async fn decision(&self, id: &str) -> Result<Option<DecisionRow>, StoreError> {
-        let mut sql = Sql::new(format!("SELECT {} FROM decisions WHERE id = ", DecisionRow::COLUMNS));
-        sql.bind(id).push(" AND organisation = ").bind(self.organisation()).push(" LIMIT 1");
+        let sql = identified::one(DecisionRow::COLUMNS, id, self.organisation());
         let row = sql.first(&mut *self.connection().await?).await?;
         row.map(|row| DecisionRow::read(&mut Values::new(&row, "decisions"))).transpose()
     }
@@ -260,13 +260,13 @@ impl Table {
                 false => Value::from(value),
             }));
         }
+        // One text of all of them: each word is looked for once.
+        let text = self.texts.join(" || '\n' || ");
         for word in &search.words {
-            sql.push(" AND (");
-            for (at, text) in self.texts.iter().enumerate() {
-                // Both, since the databases differ in what they know about capitals beyond ASCII.
-                let or = if at == 0 { "" } else { " OR " };
-                sql.push(format!("{or}LOWER({text}) LIKE ")).bind(pattern(&word.to_lowercase()));
-                sql.push(format!(" ESCAPE '!' OR {text} LIKE ")).bind(pattern(word)).push(" ESCAPE '!'");
+            sql.push(format!(" AND (LOWER({text}) LIKE ")).bind(pattern(&word.to_lowercase())).push(" ESCAPE '!'");
+            if !word.is_ascii() {
+                // The databases differ in what they know about capitals beyond ASCII.
+                sql.push(format!(" OR {text} LIKE ")).bind(pattern(word)).push(" ESCAPE '!'");
             }
             sql.push(")");
         }

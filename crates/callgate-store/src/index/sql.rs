@@ -76,6 +76,13 @@ impl Sql {
         self.push(")")
     }
 
+    /// How SQLite would go about it, instead of doing it.
+    #[cfg(test)]
+    pub(super) fn explained(mut self) -> Self {
+        self.texts.first_mut().unwrap().insert_str(0, "EXPLAIN QUERY PLAN ");
+        self
+    }
+
     fn query(self, connection: &AnyConnection) -> Query<'static, Any, AnyArguments> {
         // For SQLite `$1` is a name, and it looks for each among all: with thousands of values that is most of the work.
         let numbered = connection.backend_name() != "SQLite";

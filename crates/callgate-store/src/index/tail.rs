@@ -1,5 +1,6 @@
 //! Following the index: what comes after a record of each chain, in the order in which it was written.
 
+use super::identified;
 use super::rows::DecisionRow;
 use super::search::{DECISIONS, Search, Sight};
 use super::sql::Sql;
@@ -38,8 +39,7 @@ impl Reads<'_> {
     /// on who has seen it last. `None` where there is no such decision.
     pub async fn ends_at(&self, id: &str) -> Result<Option<Ends>, StoreError> {
         let mut connection = self.connection().await?;
-        let mut sql = Sql::new("SELECT chain, seq, ts FROM decisions WHERE id = ");
-        sql.bind(id).push(" AND organisation = ").bind(self.organisation()).push(" LIMIT 1");
+        let sql = identified::one("chain, seq, ts", id, self.organisation());
         let Some(row) = sql.first(&mut connection).await? else { return Ok(None) };
         let mut values = Values::new(&row, "decisions");
         let (chain, seq, ts): (i64, i64, i64) = (values.next()?, values.next()?, values.next()?);

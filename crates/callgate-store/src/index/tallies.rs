@@ -1,5 +1,6 @@
 //! The counts beside the decisions: kept in the transactions that write and delete these, and summed up for a summary.
 
+use super::identified;
 use super::rows::{DecisionRow, OutcomeRow};
 use super::search::Sight;
 use super::sql::{Sql, Value};
@@ -82,8 +83,7 @@ impl Counts {
         fates: &[OutcomeRow],
     ) -> Result<(), StoreError> {
         for some in fates.chunks(ASKED_AT_ONCE) {
-            let mut sql = Sql::new(format!("SELECT {COUNTED} FROM decisions WHERE id IN "));
-            sql.list(some.iter().map(|fate| &fate.id)).push(" AND chain = ").bind(number);
+            let sql = identified::several(COUNTED, some.iter().map(|fate| &fate.id), number);
             let mut known = HashMap::new();
             for row in sql.all(&mut write.transaction).await? {
                 let row = counted(&mut Values::new(&row, "decisions"))?;
