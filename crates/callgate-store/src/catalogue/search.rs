@@ -186,7 +186,7 @@ impl Reads<'_> {
 }
 
 /// The servers with these numbers that this organisation may see. (The words of others' never match; this is the
-/// second lock.)
+/// second lock, and an expression, so that the numbers lead: an index on it leads through every public server.)
 pub(super) async fn servers(
     connection: &mut AnyConnection,
     backend: Backend,
@@ -194,7 +194,7 @@ pub(super) async fn servers(
     numbers: &[i64],
 ) -> Result<Vec<CatalogueServer>, StoreError> {
     let sql = format!(
-        "SELECT {} FROM catalogue_servers WHERE organisation IN ('', {{first}}) AND number IN {{values}}",
+        "SELECT {} FROM catalogue_servers WHERE (organisation || '') IN ('', {{first}}) AND number IN {{values}}",
         CatalogueServer::COLUMNS.join(", ")
     );
     let wanted = numbers.iter().map(|number| Cell::from(*number)).collect();
