@@ -94,6 +94,7 @@ pub(super) enum OutcomeWord {
 #[serde(rename_all = "snake_case")]
 pub(super) enum ResultWord {
     Result,
+    Unread,
     ToolError,
     Error,
     InputRequired,
@@ -192,4 +193,17 @@ pub(super) struct ExportQuery {
 pub(super) enum FormatWord {
     Jsonl,
     Ocsf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ResultWord;
+
+    #[test]
+    fn every_fate_that_is_searched_by_is_documented() {
+        for fate in crate::records::FATES {
+            let word: Result<ResultWord, _> = serde_json::from_value((*fate).into());
+            assert!(word.is_ok(), "`{fate}` is not in the document");
+        }
+    }
 }
