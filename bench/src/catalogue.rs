@@ -1,11 +1,13 @@
 //! The catalogue at its size: how fast it is fed, how large it gets, and how long a search takes.
 
 use std::fmt::Write;
+use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use callgate_catalog::Tool;
 use callgate_control::catalogue::{CatalogueTerms, Import};
 use callgate_control::listing::Part;
 use callgate_control::vault::{KeySource, Vault};
@@ -24,10 +26,16 @@ pub(crate) struct Measured {
     pub(crate) size: Option<u64>,
     /// Of all searches, sorted.
     pub(crate) searches: Vec<(Duration, String)>,
+    /// Of classifying one tool, and of looking for what is wrong with its definition.
+    pub(crate) classified: Duration,
+    pub(crate) checked: Duration,
 }
 
 /// So many servers stand in one document.
 const AT_ONCE: usize = 500;
+
+/// So many tools are classified to time it.
+const CLASSIFIED: usize = 1_000;
 
 /// So many searches are timed.
 const SEARCHES: usize = 2_000;
@@ -203,33 +211,53 @@ pub(crate) fn measure(servers: usize, tools: usize, database: Option<&str>) -> R
         searches.sort_unstable();
         drop(control);
         let size = database.is_none().then(|| weight(&file)).transpose()?;
-        Ok(Measured { servers, tools, import, size, searches })
+        let known = Tool::from_list(tool_list(CLASSIFIED).as_bytes()).context("the made-up tools")?;
+        let classified = each(&known, |tool| drop(black_box(callgate_catalog::classify(tool))));
+        let checked = each(&known, |tool| drop(black_box(callgate_catalog::findings(tool))));
+        Ok(Measured { servers, tools, import, size, searches, classified, checked })
     })
 }
 
 impl Measured {
-    /// One line for people.
-    pub(crate) fn lines(&self) -> String {
-        let at = |share: f64| {
-            let place = ((self.searches.len() as f64 - 1.0) * share) as usize;
-            self.searches.get(place).cloned().unwrap_or_default()
-        };
+    /// The figures as a table.
+    pub(crate) fn table(&self) -> String {
         let seconds = self.import.as_secs_f64();
-        let mut text = format!(
-            "{} servers, {} tools: imported in {seconds:.1} s ({:.0} tools/s)",
-            self.servers,
-            self.tools,
-            self.tools as f64 / seconds
-        );
-        if let Some(size) = self.size {
-            let _ = write!(text, ", {} MiB", size >> 20);
-        }
+        let microseconds = |time: Duration| format!("{:.1} µs", time.as_secs_f64() * 1e6);
+        let mut rows = vec![
+            (
+                "import: reading, classifying, grading, writing".to_owned(),
+                format!("{seconds:.0} s, {:.0} tools/s", self.tools as f64 / seconds),
+            ),
+            ("classifying one tool".to_owned(), microseconds(self.classified)),
+            ("looking for what is wrong with its definition".to_owned(), microseconds(self.checked)),
+        ];
+        rows.extend(self.size.map(|size| ("database".to_owned(), format!("{} MiB", size >> 20))));
         for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("longest", 1.0)] {
-            let (time, what) = at(share);
-            let _ = write!(text, "\n  {name} {:.2} ms  ({what})", time.as_secs_f64() * 1_000.0);
+            let place = ((self.searches.len() as f64 - 1.0) * share) as usize;
+            let (time, what) = self.searches.get(place).cloned().unwrap_or_default();
+            rows.push((
+                format!("search, {name} of {}", self.searches.len()),
+                format!("{:.2} ms ({})", time.as_secs_f64() * 1e3, what.trim()),
+            ));
+        }
+        let mut text = format!("{} servers with {} tools, made up.\n\n| | |\n|---|---|", self.servers, self.tools);
+        for (what, figure) in rows {
+            let _ = write!(text, "\n| {what} | {figure} |");
         }
         text
     }
+}
+
+/// How long the work takes for one of these, all of them several times.
+fn each(tools: &[Tool], work: impl Fn(&Tool)) -> Duration {
+    const TIMES: u32 = 10;
+    tools.iter().for_each(&work);
+    let start = Instant::now();
+    for _ in 0..TIMES {
+        tools.iter().for_each(&work);
+    }
+    let count = u32::try_from(tools.len()).unwrap_or(u32::MAX).saturating_mul(TIMES);
+    start.elapsed() / count.max(1)
 }
 
 impl Numbers {
@@ -267,6 +295,13 @@ async fn open(url: &str, directory: &Path) -> Result<Control> {
 fn caller() -> Caller {
     let who = Who::Token { id: "c_0".to_owned(), label: "bench".to_owned() };
     Caller::new("default", who, Roles { organisation: Some(Role::Admin), ..Roles::default() }, true)
+}
+
+/// The result of a `tools/list` with so many tools, always the same ones.
+pub(crate) fn tool_list(tools: usize) -> String {
+    let mut numbers = Numbers(7);
+    let tools: Vec<String> = (0..tools).map(|number| definition(&mut numbers, number)).collect();
+    format!("{{\"tools\":[{}]}}", tools.join(","))
 }
 
 /// A registry's list of servers with their tools.

@@ -72,7 +72,7 @@ struct Contender {
 /// Measures everything and prints the tables; writes them where the options say so.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let (_upstream, behind) = upstream()?;
+    let (_upstream, behind) = upstream(None)?;
     let nginx = Nginx::start(folder.path(), behind)?;
 
     let gateway = options.gateway.as_ref().map(|binary| gateway(binary, folder.path(), behind)).transpose()?;
@@ -106,15 +106,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// The start of a gateway with a fleet in its store, alone.
 pub(crate) fn start(binary: &Path, size: Size) -> Result<Start> {
     let folder = tempfile::tempdir()?;
-    let (_upstream, behind) = upstream()?;
+    let (_upstream, behind) = upstream(None)?;
     fill::start(binary, &folder.path().join("data"), &format!("http://{behind}/mcp"), size)
 }
 
-/// The server behind every contender.
-fn upstream() -> Result<(Process, SocketAddr)> {
-    let mut upstream = Process::start(
-        Command::new(std::env::current_exe()?).arg("upstream").stdin(Stdio::null()).stdout(Stdio::null()),
-    )?;
+/// The server behind every contender, with so many tools.
+pub(crate) fn upstream(tools: Option<usize>) -> Result<(Process, SocketAddr)> {
+    let tools = tools.map(|count| count.to_string());
+    let mut command = Command::new(std::env::current_exe()?);
+    let mut upstream = Process::start(command.arg("upstream").args(tools).stdin(Stdio::null()).stdout(Stdio::null()))?;
     let line = upstream.wait_for("listening on http://")?;
     let behind = line.rsplit("http://").next().unwrap_or_default().trim().parse()?;
     Ok((upstream, behind))

@@ -13,6 +13,7 @@ mod hold;
 mod index;
 mod load;
 mod nginx;
+mod pages;
 mod plane;
 mod procfs;
 mod report;
@@ -25,8 +26,9 @@ usage: bench compare [--gateway FILE] [--calls N] [--rounds N] [--connections N]
        bench catalogue SERVERS TOOLS [DATABASE]
        bench hold GATEWAY CALLS
        bench index DECISIONS [DIRECTORY]
+       bench pages GATEWAY TOOLS DECISIONS
        bench plane UPSTREAM GRANTS POLICIES
-       bench upstream";
+       bench upstream [TOOLS]";
 
 fn main() -> ExitCode {
     match run() {
@@ -41,7 +43,8 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        Some(("upstream", [])) => upstream::serve(),
+        Some(("upstream", [])) => upstream::serve(None),
+        Some(("upstream", [tools])) => upstream::serve(Some(count(tools)?)),
         Some(("fleet", [grants, policies])) => {
             println!("{}", fleet::measure(size(grants, policies)?)?.line());
             Ok(())
@@ -53,17 +56,19 @@ fn run() -> Result<()> {
         }
         Some(("catalogue", [servers, tools, database @ ..])) if database.len() < 2 => {
             let plane::Size { grants: servers, policies: tools } = size(servers, tools)?;
-            println!("{}", catalogue::measure(servers, tools, database.first().map(String::as_str))?.lines());
+            println!("{}", catalogue::measure(servers, tools, database.first().map(String::as_str))?.table());
             Ok(())
         }
         Some(("hold", [gateway, calls])) => {
-            let calls = calls.parse().with_context(|| format!("`{calls}`: a number is needed"))?;
-            println!("{}", hold::measure(gateway.as_ref(), calls)?.lines());
+            println!("{}", hold::measure(gateway.as_ref(), count(calls)?)?.lines());
+            Ok(())
+        }
+        Some(("pages", [gateway, tools, decisions])) => {
+            println!("{}", pages::measure(gateway.as_ref(), count(tools)?, count(decisions)?)?.table());
             Ok(())
         }
         Some(("index", [decisions, directory @ ..])) if directory.len() < 2 => {
-            let decisions = decisions.parse().with_context(|| format!("`{decisions}`: a number is needed"))?;
-            println!("{}", index::measure(decisions, directory.first().map(std::path::Path::new))?.lines());
+            println!("{}", index::measure(count(decisions)?, directory.first().map(std::path::Path::new))?.lines());
             Ok(())
         }
         Some(("plane", [upstream, grants, policies])) => plane::serve(upstream.parse()?, size(grants, policies)?),
@@ -73,15 +78,18 @@ fn run() -> Result<()> {
 }
 
 fn size(grants: &str, policies: &str) -> Result<plane::Size> {
-    let number = |text: &str| text.parse::<usize>().with_context(|| format!("`{text}`: a number is needed"));
-    Ok(plane::Size { grants: number(grants)?, policies: number(policies)? })
+    Ok(plane::Size { grants: count(grants)?, policies: count(policies)? })
+}
+
+fn count<N: std::str::FromStr>(text: &str) -> Result<N> {
+    text.parse().ok().with_context(|| format!("`{text}`: a number is needed"))
 }
 
 fn options(arguments: &[String]) -> Result<compare::Options> {
     let mut options = compare::Options::default();
     for pair in arguments.chunks(2) {
         let [name, value] = pair else { bail!("{USAGE}") };
-        let number = || value.parse::<usize>().with_context(|| format!("`{name} {value}`: a number is needed"));
+        let number = || count(value).with_context(|| format!("`{name}`"));
         match name.as_str() {
             "--gateway" => options.gateway = Some(PathBuf::from(value)),
             "--report" => options.report = Some(PathBuf::from(value)),

@@ -130,6 +130,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "bench",
         may_use: &[
+            "callgate-catalog",
             "callgate-control",
             "callgate-decision",
             "callgate-journal",
