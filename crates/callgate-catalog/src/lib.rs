@@ -31,6 +31,6 @@ pub use findings::{Aimed, Finding, FindingKind, FindingSeverity, Listed, finding
 pub use fingerprint::fingerprint;
 pub use grade::{Deduction, Grade, grade};
 pub use lexicon::{Lexicon, LexiconError};
-pub use recommend::{TooLarge, recommend, rule};
-pub use scan::{Scanned, ScannedEvidence, scan};
+pub use recommend::{TooLarge, recommend, recommend_classified, rule};
+pub use scan::{Scanned, ScannedEvidence, scan, scan_classified};
 pub use tool::{Annotations, ListError, Param, ParamType, Text, Tool};

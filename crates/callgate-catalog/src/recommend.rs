@@ -31,12 +31,16 @@ pub struct TooLarge {
 /// The text of a `policy.json` that fits the tools of one server, with its own tests. Tools with `*` in their name
 /// can't be listed alone and stay denied.
 pub fn recommend(tools: &[Tool]) -> Result<String, TooLarge> {
+    recommend_classified(tools, &tools.iter().map(classify).collect::<Vec<_>>())
+}
+
+/// The same for tools that are classified already; `found` goes with them.
+pub fn recommend_classified(tools: &[Tool], found: &[Classification]) -> Result<String, TooLarge> {
     let mut document = Document::new();
-    for tool in tools.iter().filter(|tool| !tool.name.contains('*')) {
-        let found = classify(tool);
-        match entry(tool, &found) {
+    for (tool, found) in tools.iter().zip(found).filter(|(tool, _)| !tool.name.contains('*')) {
+        match entry(tool, found) {
             Some(entry) => {
-                tests_of::entry(tool, &found, &entry, &mut document.tests);
+                tests_of::entry(tool, found, &entry, &mut document.tests);
                 document.tools.insert(tool.name.clone(), entry);
             }
             None => {

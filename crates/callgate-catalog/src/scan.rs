@@ -1,6 +1,6 @@
 //! What `callgate scan --json` prints: one entry per tool.
 
-use crate::classify::{Confidence, Evidence, Risk, classify};
+use crate::classify::{Classification, Confidence, Evidence, Risk, classify};
 use crate::findings::{Finding, findings};
 use crate::recommend::rule_for;
 use crate::tool::Tool;
@@ -53,11 +53,15 @@ pub struct ScannedEvidence {
 
 /// Classifies and checks every tool of a list.
 pub fn scan(tools: &[Tool]) -> Vec<Scanned> {
-    tools.iter().map(scan_one).collect()
+    tools.iter().map(|tool| scan_one(tool, classify(tool))).collect()
 }
 
-fn scan_one(tool: &Tool) -> Scanned {
-    let found = classify(tool);
+/// The same for tools that are classified already; `found` goes with them.
+pub fn scan_classified(tools: &[Tool], found: &[Classification]) -> Vec<Scanned> {
+    tools.iter().zip(found).map(|(tool, found)| scan_one(tool, found.clone())).collect()
+}
+
+fn scan_one(tool: &Tool, found: Classification) -> Scanned {
     let rule = rule_for(tool, &found);
     Scanned {
         tool: tool.name.clone(),

@@ -1,6 +1,6 @@
 //! A server of the catalogue as the API shows it, and what the classifier makes of its tools.
 
-use callgate_catalog::{Classification, Grade, Scanned, Tool, classify, grade, recommend, scan};
+use callgate_catalog::{Classification, Grade, Scanned, Tool, classify, grade, recommend_classified, scan_classified};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -119,11 +119,11 @@ impl<'d> Judged<'d> {
             let read = Tool::from_list(format!("[{definition}]").as_bytes());
             tools.extend(read.map_err(|error| Unreadable { server: document.name.clone(), why: error.to_string() })?);
         }
-        let scanned = scan(&tools);
+        let classified: Vec<Classification> = tools.iter().map(classify).collect();
+        let scanned = scan_classified(&tools, &classified);
         let known = document.tools.is_some();
         let grade = known.then(|| grade(&tools, &scanned));
-        let policy = recommend(&tools).ok().filter(|_| !tools.is_empty());
-        let classified = tools.iter().map(classify).collect();
+        let policy = recommend_classified(&tools, &classified).ok().filter(|_| !tools.is_empty());
         Ok(Self { document, tools, scanned, classified, grade, policy })
     }
 }

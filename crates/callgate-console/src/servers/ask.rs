@@ -2,7 +2,9 @@
 
 use crate::api::{Problem, path};
 use crate::visit::Visit;
-use callgate_catalog::{Grade, Risk, Scanned, Tool, grade, recommend, scan};
+use callgate_catalog::{
+    Classification, Grade, Risk, Scanned, Tool, classify, grade, recommend_classified, scan_classified,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -39,9 +41,10 @@ pub(crate) async fn ask(visit: &Visit, server: &str) -> Result<Asked, Problem> {
     let read = Tool::from_list(answer.tools.get().as_bytes());
     let tools =
         read.map_err(|error| Problem::unusable(error.to_string(), "the server has to list its tools correctly"))?;
-    let scanned = scan(&tools);
+    let classified: Vec<Classification> = tools.iter().map(classify).collect();
+    let scanned = scan_classified(&tools, &classified);
     let grade = grade(&tools, &scanned);
-    let policy = recommend(&tools).ok().filter(|_| !tools.is_empty());
+    let policy = recommend_classified(&tools, &classified).ok().filter(|_| !tools.is_empty());
     let mut listed: Vec<(Risk, Listed)> =
         scanned.iter().zip(&tools).map(|(scanned, tool)| (scanned.risk, Listed::of(scanned, tool))).collect();
     // The riskiest first: that is what one looks for.
