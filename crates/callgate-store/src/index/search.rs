@@ -14,7 +14,7 @@ use crate::table::Values;
 use sqlx::any::AnyRow;
 
 /// How many rows are looked at for one part of a search.
-const WINDOW: u32 = 50_000;
+const WINDOW: u32 = 20_000;
 
 /// One of these values in a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
