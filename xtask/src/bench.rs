@@ -45,6 +45,7 @@ pub(crate) fn run(length: Length) -> Result<()> {
         ("Calls that wait for a person", &["hold", &gateway, waiting]),
         ("The console", &["pages", &gateway, on_one, decisions]),
     ] {
+        println!("bench: {heading}: this takes minutes");
         let section = format!("\n## {heading}\n\n{}\n", shell::output(&mut bench(arguments))?.trim());
         println!("{section}");
         if let Length::Full = length {
