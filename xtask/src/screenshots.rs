@@ -9,9 +9,11 @@ use crate::metadata::Metadata;
 use crate::{peers, shell};
 
 /// The pictures that the README shows: where the test keeps each, and what it is called there.
-const MAIN: [(&str, &str); 4] = [
+const MAIN: [(&str, &str); 6] = [
     ("overview-1440-light.png", "overview-light.png"),
     ("overview-1440-dark.png", "overview-dark.png"),
+    ("servers-one-policies-one-1440-light-screen.png", "builder-light.png"),
+    ("servers-one-policies-one-1440-dark-screen.png", "builder-dark.png"),
     ("decisions-1440-light.png", "decisions-light.png"),
     ("approvals-360-light.png", "approvals-phone.png"),
 ];

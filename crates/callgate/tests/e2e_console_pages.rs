@@ -85,7 +85,9 @@ fn look(person: &Person<'_>, path: &str, prefix: &str, wrong: &mut Vec<String>) 
             person.view(width, dark)?;
             let theme = if dark { "dark" } else { "light" };
             wrong.extend(person.axe()?.iter().map(|one| format!("{path} ({width}, {theme}): {one}")));
-            person.screenshot(&folder.join(format!("{prefix}{name}-{width}-{theme}.png")), true)?;
+            let picture = |what: &str| folder.join(format!("{prefix}{name}-{width}-{theme}{what}.png"));
+            person.screenshot(&picture(""), true)?;
+            person.screenshot(&picture("-screen"), false)?;
         }
         let wide = person.evaluate(WIDER)?;
         if wide != 0 {
