@@ -64,6 +64,12 @@ impl TestResult {
     }
 }
 
+/// How many calls the document's tests make: what running them costs.
+pub fn calls(policy: &Policy) -> u64 {
+    let of = |test: &TestCase| u64::from(test.calls) + test.after.len() as u64;
+    policy.tests.iter().map(of).sum()
+}
+
 /// Runs the document's tests. `definition` gives a tool's pinned definition, where there is one.
 pub fn run<'d>(policy: &Policy, definition: impl Fn(&str) -> Option<&'d Definition>) -> Report {
     let run_one = |test: &TestCase| {

@@ -6,11 +6,16 @@ use callgate_policy::{Definition, Policy};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// So many calls the tests of a draft make at most, so that whoever may only look can't keep the gateway busy.
+const MOST_CALLS: u64 = 200_000;
+
 /// What the tests of a text gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TestsView {
     /// Whether they could be run: the text is a policy.
     pub(crate) ran: bool,
+    /// Whether they were not, because they make too many calls for that.
+    pub(crate) too_many: bool,
     /// A row per test, in document order.
     pub(crate) rows: Vec<TestRow>,
     /// How many passed.
@@ -41,11 +46,15 @@ pub(crate) struct TestRow {
 /// Runs the tests of a text. The tools' definitions count as pinned, so that rules on categories, labels and schemas work.
 pub(crate) fn tests(text: &str, tools: &[ToolFacts]) -> TestsView {
     let Ok(policy) = Policy::parse(text.as_bytes()) else { return TestsView::default() };
+    if suite::calls(&policy) > MOST_CALLS {
+        return TestsView { too_many: true, ..TestsView::default() };
+    }
     let definitions: HashMap<&str, Definition> =
         tools.iter().map(|facts| (facts.name.as_str(), facts.definition())).collect();
     let report = suite::run(&policy, |tool| definitions.get(tool));
     TestsView {
         ran: true,
+        too_many: false,
         passed: report.passed(),
         failed: report.failed(),
         rows: report.tests.iter().map(row).collect(),

@@ -83,7 +83,7 @@ pub(super) async fn render(
     let parts = match parts {
         Some(parts) => Some(parts),
         // What was refused is shown with everything around it: whoever has no script sees it at once.
-        None if sheet.refusal.is_some() => Some(parts_of(console, visit, place, &sheet).await),
+        None if sheet.refusal.is_some() => parts_of(console, visit, place, &sheet).await,
         None => None,
     };
     let (status, problem) = match (&sheet.refusal, &sheet.problem) {
@@ -106,10 +106,13 @@ pub(super) async fn render(
     shell::html(status, &page)
 }
 
-async fn parts_of(console: &Console, visit: &Visit, place: &Place, sheet: &Sheet) -> Parts {
+/// The parts, off the threads that serve: a large document, and the tests in it, take their time. None where that failed;
+/// the page asks for them itself then.
+async fn parts_of(console: &Console, visit: &Visit, place: &Place, sheet: &Sheet) -> Option<Parts> {
     let tools: Arc<Tools> = draft::tools(console, visit, place, &sheet.form).await;
     let before = sheet.shown.as_ref().and_then(|shown| shown.value.document.clone()).unwrap_or_default();
-    Parts::of(&PartsOf { text: sheet.text.clone(), before, form: sheet.form.clone(), tools })
+    let of = PartsOf { text: sheet.text.clone(), before, form: sheet.form.clone(), tools };
+    tokio::task::spawn_blocking(move || Parts::of(&of)).await.ok()
 }
 
 #[derive(Template)]

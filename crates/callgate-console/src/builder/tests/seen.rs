@@ -141,6 +141,9 @@ fn tests_run_with_the_tools_as_they_are() {
     assert_eq!((right.passed, right.line, right.got.as_str()), (true, 3, "allow"));
     assert_eq!((wrong.expected.as_str(), wrong.got.as_str()), ("allow", "deny by (default deny)"));
     assert!(!tests("{", &[]).ran);
+    let many = text.replacen("\"expect\"", "\"calls\": 1000000, \"expect\"", 1);
+    let view = tests(&many, &[tool("a")]);
+    assert!(view.too_many && !view.ran && view.rows.is_empty());
 }
 
 #[test]
