@@ -59,7 +59,7 @@ async fn waiting(visit: &Visit) -> Result<Vec<Ask>, Problem> {
         // The list has no arguments. One that was answered meanwhile waits no longer.
         let question = one(&visit.api, &question.id).await.unwrap_or(question);
         if question.state == "pending" {
-            asks.push(Ask::of(&question, visit.me.may.not("decide_approvals", Some(&question.server))));
+            asks.push(Ask::of(&question, visit.me.may.not("decide_approvals", Some(&question.server_id))));
         }
     }
     Ok(asks)
@@ -97,7 +97,7 @@ async fn answer(posted: Posted) -> Response {
 async fn refused(visit: &Visit, id: &str, reason: &str, problem: Problem) -> Response {
     match one(&visit.api, id).await {
         Ok(question) if question.state == "pending" => {
-            let mut ask = Ask::of(&question, visit.me.may.not("decide_approvals", Some(&question.server)));
+            let mut ask = Ask::of(&question, visit.me.may.not("decide_approvals", Some(&question.server_id)));
             ask.reason = reason.to_owned();
             ask.problem = Some(problem);
             shell::html(StatusCode::OK, &AskPart { ask: &ask, csrf: visit.csrf() })
@@ -128,7 +128,7 @@ async fn happened(visit: &Visit, event: &Event) -> Option<String> {
     let told: Told = serde_json::from_str(&event.data).ok()?;
     let question = one(&visit.api, &told.id).await.ok()?;
     if question.state == "pending" {
-        let ask = Ask::of(&question, visit.me.may.not("decide_approvals", Some(&question.server)));
+        let ask = Ask::of(&question, visit.me.may.not("decide_approvals", Some(&question.server_id)));
         let html = AskPart { ask: &ask, csrf: visit.csrf() }.render().ok()?;
         return Some(events::part("asked", &ask.element, &html));
     }

@@ -14,6 +14,7 @@ use axum::routing::get;
 use callgate_control::approvals::visible::visible;
 use counter::{Counter, Row};
 use http::StatusCode;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// So many counters stand on a page.
@@ -83,6 +84,12 @@ struct Wish {
     grant: String,
 }
 
+/// Roles for single servers go by identity.
+#[derive(Deserialize)]
+struct Server {
+    uuid: String,
+}
+
 impl Wish {
     fn of(server: &str, rule: &str, grant: &str) -> Self {
         let [server, rule, grant] = [server, rule, grant].map(str::to_owned);
@@ -97,9 +104,10 @@ async fn asked(visit: &Visit, wish: &Wish, reason: &str, problem: Option<Problem
         Err(problem) => return shell::failed(visit, Section::Limits, problem),
     };
     let rows = counters.into_iter().filter(|counter| counter.rule == wish.rule).map(Row::of).collect();
+    let server: Option<Server> = visit.api.get(&path(&["servers", &wish.server], &[])).await.ok();
     let status = problem.as_ref().map_or(StatusCode::OK, Problem::status);
     let page = ResetPage {
-        why_not: visit.me.may.not("edit_policies", Some(&wish.server)),
+        why_not: visit.me.may.not("edit_policies", server.as_ref().map(|server| server.uuid.as_str())),
         shell: Shell::new(visit, Section::Limits).with(problem),
         rows,
         wish,

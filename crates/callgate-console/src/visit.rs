@@ -53,7 +53,7 @@ pub(crate) struct Posted {
 
 impl May {
     /// Why this visitor may not do something, for the title of the button that is disabled; none where they may.
-    /// `server` is the identity of the server that it is about, or its name; none for the organisation.
+    /// `server` is the identity of the server that it is about; none for the organisation.
     pub(crate) fn not(&self, permission: &str, server: Option<&str>) -> Option<String> {
         let has = |words: &Vec<String>| words.iter().any(|word| word == permission);
         let may = has(&self.organisation) || server.and_then(|server| self.servers.get(server)).is_some_and(has);

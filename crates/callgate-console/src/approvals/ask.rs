@@ -20,6 +20,7 @@ pub(crate) struct Question {
     pub(crate) id: String,
     pub(crate) state: String,
     pub(crate) server: String,
+    pub(crate) server_id: String,
     pub(crate) tool: String,
     pub(crate) grant: String,
     pub(crate) grant_label: String,

@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 fn question(id: &str, state: &str) -> Value {
-    json!({ "id": id, "state": state, "server": "kernel", "tool": "exec", "grant": "g_1", "grant_label": "laptop",
+    json!({ "id": id, "state": state, "server": "kernel", "server_id": "u-1", "tool": "exec", "grant": "g_1", "grant_label": "laptop",
         "identity": "ada", "client": "claude", "policy": "default", "policy_version": 2, "rule": "/tools/exec/approve_if/always",
         "message": "A person decides.", "argument_keys": ["amount", "command"],
         "arguments": { "amount": 1.50, "command": "rm\n-rf" },
@@ -28,6 +28,16 @@ fn inbox() -> Fake {
         .with("/approvals/a_1", question("a_1", "pending"))
         .with("/approvals/a_2", question("a_2", "pending"))
         .with("/approvals/a_0", question("a_0", "refused"))
+}
+
+#[tokio::test]
+async fn who_answers_for_one_server_may_answer_its_questions() {
+    for (server, may) in [("u-1", true), ("u-2", false), ("kernel", false)] {
+        let roles = json!({ "organisation": [], "servers": { server: ["read_decisions", "decide_approvals"] } });
+        let session = json!({ "organisation": "default", "who": "member:ada", "csrf": "the-token", "may": roles });
+        let page = inbox().with("/session", session).get("/approvals").await.text;
+        assert_eq!(!page.contains("your role does not have `decide_approvals`"), may, "{server}: {page}");
+    }
 }
 
 #[tokio::test]

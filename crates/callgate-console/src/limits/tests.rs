@@ -66,6 +66,20 @@ async fn a_reset_is_asked_about_and_says_why() {
 }
 
 #[tokio::test]
+async fn who_edits_the_policies_of_one_server_may_reset_its_limits() {
+    let roles = json!({ "organisation": [], "servers": { "u-1": ["read_decisions", "edit_policies"] } });
+    let session = json!({ "organisation": "default", "who": "member:ada", "csrf": "the-token", "may": roles });
+    let fake = Fake::new()
+        .with("/session", session)
+        .with_list("/limits", json!([counter("/x", json!(1), json!(2))]))
+        .with("/servers/kernel", json!({ "uuid": "u-1" }));
+    let reset = "/limits/reset?server=kernel&rule=%2Fx";
+    assert!(!fake.get(reset).await.text.contains("your role does not have `edit_policies`"));
+    let other = fake.with("/servers/kernel", json!({ "uuid": "u-2" }));
+    assert!(other.get(reset).await.text.contains("your role does not have `edit_policies`"));
+}
+
+#[tokio::test]
 async fn who_may_not_reset_sees_why() {
     let fake =
         Fake::for_one_who_may(&["read_decisions"]).with_list("/limits", json!([counter("/x", json!(1), json!(2))]));

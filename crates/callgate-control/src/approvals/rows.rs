@@ -27,6 +27,8 @@ pub struct ApprovalView {
     pub state: String,
     /// The name of the server.
     pub server: String,
+    /// Its identity, by which roles for single servers go.
+    pub server_id: String,
     /// The tool.
     pub tool: String,
     /// The identity of the grant.
@@ -102,6 +104,7 @@ impl ApprovalView {
             id: row.id.clone(),
             state: state.as_str().to_owned(),
             server: row.server_name.clone(),
+            server_id: row.server.clone(),
             tool: row.tool.clone(),
             grant: row.grant.clone(),
             grant_label: row.grant_label.clone(),
