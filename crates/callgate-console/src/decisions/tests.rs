@@ -59,11 +59,24 @@ async fn a_search_is_explained_as_it_is_typed() {
 }
 
 #[tokio::test]
+async fn a_text_that_did_not_decide_is_not_shown_as_if_it_had() {
+    let mut made = decision("d1");
+    made["policy_digest"] = json!("then");
+    let version = |digest: &str| json!({ "document": "{\n \"tools\": {\n  \"exec\": {}\n }\n}", "digest": digest });
+    let of = "/servers/kernel/policies/default/versions/2";
+    let fake = Fake::new().with("/decisions/d1", made).with(of, version("then"));
+    assert!(fake.get("/decisions/d1").await.text.contains("class=\"marked\""));
+    // Deleted and made anew, a policy has a version 2 again.
+    let page = fake.with(of, version("now")).get("/decisions/d1").await.text;
+    assert!(page.contains("was made anew since") && !page.contains("class=\"marked\""), "{page}");
+}
+
+#[tokio::test]
 async fn a_decision_shows_the_line_of_its_rule() {
     let document = "{\n  \"tools\": { \"exec\": {\n    \"deny_if\": [{}]\n  } }\n}";
     let fake = Fake::new()
         .with("/decisions/d1", decision("d1"))
-        .with("/servers/kernel/policies/default/versions/2", json!({ "document": document }));
+        .with("/servers/kernel/policies/default/versions/2", json!({ "document": document, "digest": "" }));
     let page = fake.get("/decisions/d1").await;
     assert_eq!(page.status, StatusCode::OK);
     for piece in [
@@ -98,7 +111,7 @@ async fn results_shadows_and_baselines_are_shown() {
     let fake = Fake::new()
         .with("/decisions/d1", made)
         .with_list("/baseline/versions", versions)
-        .with("/baseline/versions/2", json!({ "document": "{\n \"tools\": {\n  \"exec\": {}\n }\n}" }));
+        .with("/baseline/versions/2", json!({ "document": "{\n \"tools\": {\n  \"exec\": {}\n }\n}", "digest": "" }));
     let text = fake.get("/decisions/d1").await.text;
     for piece in [
         "baseline, version 2, line 3 of 5",
@@ -148,7 +161,7 @@ async fn nothing_in_a_decision_becomes_markup() {
             .with("/decisions/events", event.into())
             .with_list("/servers", json!([{ "name": text }]))
             .with_list("/baseline/versions", json!([{ "version": 1, "published": "" }]))
-            .with("/baseline/versions/1", json!({ "document": text.replace(['\r', '\n'], "") }))
+            .with("/baseline/versions/1", json!({ "document": text.replace(['\r', '\n'], ""), "digest": "" }))
     };
     for text in HOSTILE {
         for path in ["/decisions", "/decisions/d1", "/decisions/events", "/decisions/explain?q=server:"] {

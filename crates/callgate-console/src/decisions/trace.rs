@@ -91,6 +91,7 @@ struct Rule {
 #[derive(Deserialize)]
 struct Version {
     document: String,
+    digest: String,
 }
 
 /// A version in a list.
@@ -234,6 +235,14 @@ async fn rule(api: &Api, decision: &Decision) -> Option<Rule> {
     let (server, policy) = (decision.server.as_str(), decision.policy.as_str());
     let version = version.to_string();
     let found = api.get::<Version>(&path(&["servers", server, "policies", policy, "versions", &version], &[])).await;
+    // A policy that is deleted and made anew begins with version 1 again.
+    let found = found.and_then(|version| match &decision.policy_digest {
+        Some(digest) if !digest.is_empty() && *digest != version.digest => Err(Problem::missing(
+            "the text that decided is not kept: a policy of this name was made anew since",
+            "the journal has its digest, and `callgate policy history` the texts that are kept",
+        )),
+        _ => Ok(version),
+    });
     let rule = Rule {
         title: format!("Policy {} of {}, version {version}", visible(policy), visible(server)),
         href: Some(path(&["servers", server, "policies", policy], &[])),
