@@ -219,6 +219,11 @@ impl Api {
 }
 
 impl Problem {
+    /// Whether somebody else was faster.
+    pub(crate) fn is_stale(&self) -> bool {
+        matches!(self.code.as_str(), "CG3118" | "CG3148")
+    }
+
     /// Whether nobody is signed in.
     pub(crate) fn is_unknown_visitor(&self) -> bool {
         self.status == StatusCode::UNAUTHORIZED.as_u16()

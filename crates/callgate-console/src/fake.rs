@@ -60,7 +60,8 @@ impl Fake {
         Self::default().with("/session", session)
     }
 
-    /// The same, with an answer for a path (below `/api/v1`, without its query). A text is sent as it is.
+    /// The same, with an answer for a path (below `/api/v1`, without its query), or for one method of it (`PATCH /x`). A
+    /// text is sent as it is.
     pub(crate) fn with(mut self, path: &str, answer: Value) -> Self {
         self.answers.insert(path.to_owned(), (200, answer));
         self
@@ -137,7 +138,8 @@ impl Fake {
         let seen = parts.headers.get("last-event-id").map(|seen| format!(" after {}", seen.to_str().unwrap()));
         self.asked.lock().unwrap().push((format!("{} {asked}{}", parts.method, seen.unwrap_or_default()), body));
         let path = asked.split('?').next().unwrap();
-        match self.answers.get(path) {
+        let of_method = self.answers.get(&format!("{} {path}", parts.method));
+        match of_method.or_else(|| self.answers.get(path)) {
             Some((_, Value::String(text))) => text.clone().into_response(),
             Some((status, value)) => (StatusCode::from_u16(*status).unwrap(), value.to_string()).into_response(),
             None => (

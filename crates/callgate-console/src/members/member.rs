@@ -21,7 +21,11 @@ pub(super) async fn save(Path(member): Path<String>, Posted { visit, form }: Pos
     let body = json!({ "name": form.text("name").trim(), "roles": roles::of(&form) });
     match change(&visit, &member, form.text("revision"), &body).await {
         Ok(_) => done(&member, "saved"),
-        Err(problem) => page(&visit, &member, Some(problem), Some(&Roles::typed(&form))).await,
+        Err(problem) => {
+            // Beside what somebody else has set meanwhile, what was typed would undo it unseen.
+            let typed = (!problem.is_stale()).then(|| Roles::typed(&form));
+            page(&visit, &member, Some(problem), typed.as_ref()).await
+        }
     }
 }
 

@@ -58,6 +58,21 @@ async fn roles_are_shown_by_the_names_of_servers_and_saved() {
 }
 
 #[tokio::test]
+async fn saving_again_does_not_undo_what_somebody_else_did_meanwhile() {
+    let chosen = |page: &str| {
+        let (_, select) = page.split_once("name=\"organisation\"").unwrap();
+        select.split_once("</select>").unwrap().0.to_owned()
+    };
+    let fields = [("csrf", "the-token"), ("revision", "\"4\""), ("name", "Ada"), ("organisation", "admin")];
+    let stored = chosen(&fake("ada").get("/members/m_1").await.text);
+    for (code, status, is_kept) in [("CG3118", 412, false), ("CG3030", 422, true)] {
+        let fake = fake("ada").with_problem("PATCH /members/m_1", status, code, "no");
+        let page = fake.post("/members/m_1", &fields, false).await;
+        assert_eq!((page.status.as_u16(), chosen(&page.text) != stored), (status, is_kept), "{}", page.text);
+    }
+}
+
+#[tokio::test]
 async fn a_token_is_shown_once() {
     let made =
         json!({ "id": "t_2", "label": "ci", "token": "cgt_secret", "created": "2026-01-01T00:00:00Z", "revision": 1 });

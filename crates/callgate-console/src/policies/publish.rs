@@ -15,9 +15,6 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-/// The codes of the API's answer where somebody else was faster.
-const FASTER: [&str; 2] = ["CG3118", "CG3148"];
-
 /// Why a draft was not published.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -103,7 +100,7 @@ impl Refusal {
             // They follow one by one.
             problem.detail = "the policy is not published".to_owned();
         }
-        let is_faster = FASTER.contains(&problem.code.as_str());
+        let is_faster = problem.is_stale();
         let base: Option<i64> = base.parse().ok().filter(|base| *base > 0);
         let now = shown.filter(|_| is_faster).map(|shown| Now {
             changes: base.map(|base| place.diff_href(base, shown.value.version)),

@@ -27,7 +27,11 @@ pub(super) async fn save(Path(server): Path<String>, Posted { visit, form }: Pos
     };
     match changed {
         Ok(_) => Redirect::to(&path(&["servers", &server], &[("done", "saved")])).into_response(),
-        Err(problem) => page(&visit, &server, Some(problem), Some(&form)).await,
+        Err(problem) => {
+            // Beside what somebody else has set meanwhile, what was typed would undo it unseen.
+            let typed = (!problem.is_stale()).then_some(&form);
+            page(&visit, &server, Some(problem), typed).await
+        }
     }
 }
 
