@@ -78,7 +78,7 @@ async fn page(visit: &Visit, server: &str, tool: &str, problem: Option<Problem>)
             &["servers", &server.name, "policies", server.policies.first().map_or("default", |name| name)],
             &[],
         ),
-        decisions: path(&["decisions"], &[("q", &format!("server:{} tool:{tool}", server.name))]),
+        decisions: crate::search::decisions(&[("server", &server.name), ("tool", tool)]),
         why_not: visit.me.may.not("manage_servers", Some(&server.uuid)),
         shell: Shell::new(visit, Section::Servers).with(problem),
         server: &server.name,
