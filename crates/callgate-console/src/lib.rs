@@ -39,6 +39,7 @@ mod shell;
 mod start;
 mod trying;
 mod visit;
+mod work;
 
 use axum::Router;
 use axum::middleware::from_fn;
@@ -55,6 +56,8 @@ pub(crate) struct Console {
     api: Router,
     /// What servers told of their tools a moment ago.
     tools: policies::Told,
+    /// Where what takes its time is done.
+    work: work::Work,
 }
 
 /// The console, over the router of the admin API. Requests carry the same extensions as those for the API.
@@ -74,5 +77,5 @@ pub fn router(api: Router) -> Router {
         .merge(policies::routes())
         .merge(trying::routes())
         .layer(from_fn(shell::headers))
-        .with_state(Console { api, tools: policies::Told::default() })
+        .with_state(Console { api, tools: policies::Told::default(), work: work::Work::default() })
 }

@@ -37,7 +37,7 @@ const MOST_ENTRIES: usize = 2_000;
 pub(crate) fn routes() -> Router<Console> {
     Router::new()
         .route("/servers", get(list))
-        .route("/servers/add", get(add::show).post(add::add))
+        .route("/add/server", get(add::show).post(add::add))
         .route("/servers/{server}", get(show::show))
         .route("/servers/{server}/ask", get(show::asked))
         .route("/servers/{server}/standing", get(show::standing))

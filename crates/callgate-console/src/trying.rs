@@ -68,7 +68,7 @@ async fn show(State(console): State<Console>, visit: Visit) -> Response {
     }
     let (trace, refused) = match form.is_complete(&query) {
         false => (None, None),
-        true => match tried(&visit, &form, &query).await {
+        true => match tried(&console, &visit, &form, &query).await {
             Ok(trace) => (Some(trace), None),
             Err(refused) => (None, Some(refused)),
         },
@@ -131,7 +131,7 @@ impl Choices {
 }
 
 /// Reads what has to be read, and asks the engine.
-async fn tried(visit: &Visit, choices: &Choices, query: &Form) -> Result<Trace, Problem> {
+async fn tried(console: &Console, visit: &Visit, choices: &Choices, query: &Form) -> Result<Trace, Problem> {
     let server = query.text("server");
     let grant = query.word("grant").map(|wanted| known_grant(choices, wanted)).transpose()?;
     let policy = query.word("policy").map(str::to_owned).or_else(|| grant.and_then(|grant| grant.policy.clone()));
@@ -163,9 +163,8 @@ async fn tried(visit: &Visit, choices: &Choices, query: &Form) -> Result<Trace, 
         at: query.text("at").to_owned(),
         notes,
     };
-    // A large document and many calls take their time.
-    let done = tokio::task::spawn_blocking(move || asked.explain()).await;
-    done.unwrap_or_else(|_| Err(Problem::own("the engine did not come to an end")))
+    let done = console.work.run(move || asked.explain()).await;
+    done.unwrap_or_else(|| Err(Problem::own("the engine did not come to an end")))
 }
 
 fn known_grant<'c>(choices: &'c Choices, wanted: &str) -> Result<&'c Grant, Problem> {

@@ -75,7 +75,7 @@ fn what_others_write_is_text_on_every_page() -> Result<()> {
     let admin = site.admin()?;
     let from = ["/", "/start", "/servers", "/policies", "/decisions", "/approvals", "/limits", "/grants", "/catalogue"];
     let mut from: Vec<String> = from.map(str::to_owned).into();
-    from.extend(["/try", "/members", "/changes", "/servers/add"].map(str::to_owned));
+    from.extend(["/try", "/members", "/changes", "/add/server"].map(str::to_owned));
     let mut wrong = Vec::new();
     for path in queries() {
         let status = admin.look(&path)?.status;

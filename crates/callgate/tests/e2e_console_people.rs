@@ -111,7 +111,7 @@ fn see_as_policy_manager(site: &Site) -> Result<()> {
     manager.wait(&button("Publish"))?;
     manager.until("!document.querySelector('[data-publish]').disabled")?;
     let (status, text) =
-        manager.post("/servers/add", &[("name", "mine"), ("how", "url"), ("url", "http://127.0.0.1:9/")])?;
+        manager.post("/add/server", &[("name", "mine"), ("how", "url"), ("url", "http://127.0.0.1:9/")])?;
     ensure!(status == 403, "{status} {text}");
     let servers = site.done("GET", "/servers", None)?;
     ensure!(!servers.to_string().contains("mine"), "{servers}");

@@ -23,7 +23,7 @@ pub(super) async fn save(Path(grant): Path<String>, Posted { visit, form }: Post
     };
     match saved {
         Ok(_) => done(&grant, "saved"),
-        Err(problem) => show::page(&visit, &grant, Some(problem)).await,
+        Err(problem) => show::page(&visit, &grant, Some(problem), &form).await,
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) async fn policy(Path(grant): Path<String>, Posted { visit, form }: Po
     };
     match changed {
         Ok(_) => done(&grant, if detach { "detached" } else { "attached" }),
-        Err(problem) => show::page(&visit, &grant, Some(problem)).await,
+        Err(problem) => show::page(&visit, &grant, Some(problem), &form).await,
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn rotate(Path(grant): Path<String>, Posted { visit, form }: Po
     };
     match rotated {
         Ok(minted) => token_page(&visit, minted, &known.server, form.text("client"), "A new token"),
-        Err(problem) => show::page(&visit, &grant, Some(problem)).await,
+        Err(problem) => show::page(&visit, &grant, Some(problem), &form).await,
     }
 }
 

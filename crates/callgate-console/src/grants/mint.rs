@@ -70,11 +70,16 @@ pub(crate) fn body(form: &Form) -> Result<Value, Problem> {
 }
 
 async fn page(visit: &Visit, problem: Option<Problem>, typed: &Form) -> Response {
-    let servers: Vec<Choice> = match visit.api.all("/servers", MOST_SERVERS).await {
+    let mut servers: Vec<Choice> = match visit.api.all("/servers", MOST_SERVERS).await {
         Ok(servers) => servers,
         Err(problem) => return shell::failed(visit, Section::Grants, problem),
     };
     let asked = typed.text("server");
+    let may = |server: &Choice| visit.me.may.not("manage_grants", Some(&server.uuid)).is_none();
+    if servers.iter().any(may) {
+        // Who may mint for some servers chooses among them; who may for none is told so.
+        servers.retain(|server| may(server) || server.name == asked);
+    }
     let chosen = servers.iter().find(|server| server.name == asked).or(servers.first());
     let why_not = chosen.and_then(|server| visit.me.may.not("manage_grants", Some(&server.uuid)));
     let policies = chosen.map(|server| server.policies.clone()).unwrap_or_default();

@@ -3,6 +3,7 @@
 use super::Grant;
 use crate::api::{Problem, Revised, path};
 use crate::connecting::{NO_TOKEN, Way, ways};
+use crate::form::Form;
 use crate::shell::{self, Section, Shell};
 use crate::visit::Visit;
 use askama::Template;
@@ -19,8 +20,17 @@ struct Server {
     policies: Vec<String>,
 }
 
+/// What stands in the fields of the page.
+struct Fields {
+    policy: Option<String>,
+    label: String,
+    expires: String,
+    tags: String,
+    overlap: String,
+}
+
 pub(super) async fn show(visit: Visit, Path(grant): Path<String>) -> Response {
-    page(&visit, &grant, None).await
+    page(&visit, &grant, None, &Form::default()).await
 }
 
 /// Asks whether it is meant.
@@ -28,8 +38,8 @@ pub(super) async fn confirm(visit: Visit, Path(grant): Path<String>) -> Response
     confirmation(&visit, &grant, None).await
 }
 
-/// The page, with what went wrong.
-pub(super) async fn page(visit: &Visit, grant: &str, problem: Option<Problem>) -> Response {
+/// The page, with what went wrong and what was typed then.
+pub(super) async fn page(visit: &Visit, grant: &str, problem: Option<Problem>, typed: &Form) -> Response {
     let (Revised { value: grant, revision }, server) = match read(visit, grant).await {
         Ok(read) => read,
         Err(problem) => return shell::failed(visit, Section::Grants, problem),
@@ -43,7 +53,7 @@ pub(super) async fn page(visit: &Visit, grant: &str, problem: Option<Problem>) -
         may_not_manage: visit.me.may.not("manage_grants", Some(&server.uuid)),
         may_not_attach: visit.me.may.not("edit_policies", Some(&server.uuid)),
         ways: ways(&grant.server, &server.url, NO_TOKEN, ""),
-        tags: grant.tags.iter().map(|(name, value)| format!("{name}={value}\n")).collect(),
+        fields: Fields::of(&grant, typed, problem.as_ref().is_some_and(Problem::is_stale)),
         shell: Shell::new(visit, Section::Grants).with(problem),
         grant: &grant,
         server,
@@ -77,6 +87,23 @@ async fn read(visit: &Visit, grant: &str) -> Result<(Revised<Grant>, Server), Pr
     Ok((read, server.unwrap_or(gone)))
 }
 
+impl Fields {
+    /// As the grant is, but for what was typed. Beside what somebody else has set meanwhile (`is_stale`) nothing stays of
+    /// it: that would undo the other's change unseen.
+    fn of(grant: &Grant, typed: &Form, is_stale: bool) -> Self {
+        let typed = (!is_stale).then_some(typed);
+        let edited = typed.filter(|typed| typed.has("label"));
+        let text = |name: &str, kept: String| edited.map_or(kept, |typed| typed.text(name).to_owned());
+        Self {
+            policy: typed.and_then(|typed| typed.word("policy")).map(str::to_owned).or_else(|| grant.policy.clone()),
+            label: text("label", grant.label.clone()),
+            expires: text("expires", grant.expires.clone().unwrap_or_default()),
+            tags: text("tags", grant.tags.iter().map(|(name, value)| format!("{name}={value}\n")).collect()),
+            overlap: typed.map(|typed| typed.text("overlap").to_owned()).unwrap_or_default(),
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "grants/show.html")]
 struct ShowPage<'v> {
@@ -87,7 +114,7 @@ struct ShowPage<'v> {
     server_href: String,
     policy_href: Option<String>,
     decisions: String,
-    tags: String,
+    fields: Fields,
     ways: Vec<Way>,
     may_not_manage: Option<String>,
     may_not_attach: Option<String>,

@@ -72,6 +72,43 @@ async fn a_form_that_is_refused_keeps_what_was_typed() {
 }
 
 #[tokio::test]
+async fn who_may_mint_for_one_server_is_offered_that_one() {
+    let server = |name: &str, uuid: &str| json!({ "name": name, "uuid": uuid, "policies": ["default"] });
+    let fake = Fake::for_one_who_may(&["read_servers", "read_grants"])
+        .with_list("/servers", json!([server("alpha", "u-1"), server("beta", "u-2")]));
+    let none = fake.get("/grants/mint").await;
+    assert!(none.text.contains("<option selected>alpha") && none.text.contains("<option>beta"));
+    assert!(none.text.contains("your role does not have `manage_grants`"));
+
+    let session = json!({ "organisation": "default", "who": "member:ada", "csrf": "the-token",
+        "may": { "organisation": ["read_servers", "read_grants"], "servers": { "u-2": ["manage_grants"] } } });
+    let one = fake.with("/session", session);
+    let page = one.get("/grants/mint").await;
+    assert!(page.text.contains("<option selected>beta") && !page.text.contains("alpha"), "{}", page.text);
+    assert!(!page.text.contains("your role does not have"));
+    let other = one.get("/grants/mint?server=alpha").await;
+    assert!(other.text.contains("<option selected>alpha") && other.text.contains("your role does not have"));
+}
+
+#[tokio::test]
+async fn what_was_typed_stays_where_it_is_refused_and_not_where_somebody_was_faster() {
+    let typed = [("csrf", "the-token"), ("revision", "\"2\""), ("label", "mine"), ("tags", "a=b"), ("expires", "soon")];
+    let page = fake("theirs").post("/grants/g_1", &typed, false).await;
+    assert_eq!(page.status.as_u16(), 422);
+    for part in ["value=\"mine\"", "value=\"soon\"", "\na=b</textarea>"] {
+        assert!(page.text.contains(part), "{part}: {}", page.text);
+    }
+    let overlap = fake("theirs").post("/grants/g_1/rotate", &[("csrf", "the-token"), ("overlap", "1")], false).await;
+    assert!(overlap.text.contains("name=\"overlap\" value=\"1\"") && overlap.text.contains("value=\"theirs\""));
+
+    let typed = [("csrf", "the-token"), ("revision", "\"2\""), ("label", "mine"), ("tags", "a=b")];
+    let stale = fake("theirs").with_problem("PATCH /grants/g_1", 412, "CG3118", "somebody was faster");
+    let page = stale.post("/grants/g_1", &typed, false).await;
+    assert_eq!(page.status.as_u16(), 412);
+    assert!(page.text.contains("value=\"theirs\"") && !page.text.contains("mine"), "{}", page.text);
+}
+
+#[tokio::test]
 async fn grants_are_changed_as_their_forms_say() {
     let fake = fake("x");
     for (path, fields, asked, body, word) in [

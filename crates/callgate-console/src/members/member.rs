@@ -18,12 +18,13 @@ pub(super) async fn show(visit: Visit, Path(member): Path<String>) -> Response {
 
 /// Saves name and roles.
 pub(super) async fn save(Path(member): Path<String>, Posted { visit, form }: Posted) -> Response {
-    let body = json!({ "name": form.text("name").trim(), "roles": roles::of(&form) });
+    let name = form.text("name").trim();
+    let body = json!({ "name": name, "roles": roles::of(&form) });
     match change(&visit, &member, form.text("revision"), &body).await {
         Ok(_) => done(&member, "saved"),
         Err(problem) => {
             // Beside what somebody else has set meanwhile, what was typed would undo it unseen.
-            let typed = (!problem.is_stale()).then(|| Roles::typed(&form));
+            let typed = (!problem.is_stale()).then(|| (name, Roles::typed(&form)));
             page(&visit, &member, Some(problem), typed.as_ref()).await
         }
     }
@@ -71,7 +72,7 @@ async fn change(visit: &Visit, member: &str, revision: &str, body: &Value) -> Re
     visit.api.change(Method::PATCH, &path(&["members", member], &[]), Some(revision), Some(body)).await
 }
 
-async fn page(visit: &Visit, member: &str, problem: Option<Problem>, typed: Option<&Roles>) -> Response {
+async fn page(visit: &Visit, member: &str, problem: Option<Problem>, typed: Option<&(&str, Roles)>) -> Response {
     let read: Result<Revised<Member>, Problem> = visit.api.read(&path(&["members", member], &[])).await;
     let Revised { value: member, revision } = match read {
         Ok(read) => read,
@@ -88,7 +89,8 @@ async fn page(visit: &Visit, member: &str, problem: Option<Problem>, typed: Opti
         changes: path(&["changes"], &[("q", &format!("object:member/{}", member.login))]),
         created: Moment::of(&member.created),
         disabled: Moment::maybe(member.disabled.as_deref()),
-        roles: RolesForm::of(typed.unwrap_or(&member.roles), servers),
+        name: typed.map_or(&member.name, |(name, _)| name),
+        roles: RolesForm::of(typed.map_or(&member.roles, |(_, roles)| roles), servers),
         may_not: visit.me.may.not("manage_members", None),
         member: &member,
         revision,
@@ -123,6 +125,7 @@ fn done(member: &str, word: &str) -> Response {
 struct MemberPage<'v> {
     shell: Shell<'v>,
     member: &'v Member,
+    name: &'v str,
     revision: String,
     href: String,
     standing: String,

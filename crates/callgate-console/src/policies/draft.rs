@@ -35,8 +35,7 @@ pub(super) async fn draft(State(console): State<Console>, place: Place, posted: 
         let form = form.clone();
         move || done(form, before, tools)
     };
-    // A large document, and the tests in it, take their time.
-    let Ok(mut done) = tokio::task::spawn_blocking(work).await else {
+    let Some(mut done) = console.work.run(work).await else {
         return shell::failed(&visit, Section::Policies, Problem::own("the draft was not read to its end"));
     };
     done.parts.newer = newer;

@@ -106,13 +106,12 @@ pub(super) async fn render(
     shell::html(status, &page)
 }
 
-/// The parts, off the threads that serve: a large document, and the tests in it, take their time. None where that failed;
-/// the page asks for them itself then.
+/// The parts; none where that failed: the page asks for them itself then.
 async fn parts_of(console: &Console, visit: &Visit, place: &Place, sheet: &Sheet) -> Option<Parts> {
     let tools: Arc<Tools> = draft::tools(console, visit, place, &sheet.form).await;
     let before = sheet.shown.as_ref().and_then(|shown| shown.value.document.clone()).unwrap_or_default();
     let of = PartsOf { text: sheet.text.clone(), before, form: sheet.form.clone(), tools };
-    tokio::task::spawn_blocking(move || Parts::of(&of)).await.ok()
+    console.work.run(move || Parts::of(&of)).await
 }
 
 #[derive(Template)]

@@ -92,7 +92,7 @@ fn page(
         shell: Shell::new(visit, Section::Servers).with(problem),
         typed,
         from,
-        action: "/servers/add",
+        action: "/add/server",
         may_not: visit.me.may.not("manage_servers", None),
     };
     shell::html(status, &page)

@@ -90,7 +90,7 @@ async fn a_server_is_added_as_it_was_typed() {
         ("url", "https://h/mcp"),
         ("headers", "Authorization: Bearer s"),
     ];
-    let page = added.post("/servers/add", &fields, false).await;
+    let page = added.post("/add/server", &fields, false).await;
     assert_eq!((page.status.as_u16(), page.location.as_str()), (303, "/servers/files?done=added"));
     let target = json!({ "url": "https://h/mcp", "headers": { "Authorization": "Bearer s" } });
     assert_eq!(
@@ -99,7 +99,7 @@ async fn a_server_is_added_as_it_was_typed() {
     );
 
     let refused = Fake::for_one_who_may(&ALL).with_problem("/servers", 409, "CG3040", "there is one of this name");
-    let page = refused.post("/servers/add", &fields, false).await;
+    let page = refused.post("/add/server", &fields, false).await;
     assert_eq!(page.status.as_u16(), 409);
     assert!(page.text.contains("there is one of this name") && page.text.contains("value=\"https://h/mcp\""));
     assert!(!page.text.contains("Bearer s\n") && !page.text.contains(">Authorization: Bearer s<"), "a secret is shown");
@@ -186,4 +186,26 @@ async fn what_a_server_says_is_inert_on_every_page() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_said_of_a_tool_stays_where_it_is_refused_and_not_where_somebody_was_faster() {
+    let said = [("csrf", "the-token"), ("category", "destructive"), ("labels", "set"), ("label", "bulk")];
+    let parts = ["<option selected>destructive", "value=\"set\" checked", "value=\"bulk\" checked"];
+    for (code, status, is_kept) in [("CG3118", 412, false), ("CG3030", 422, true)] {
+        let fake = fake("run", "x").with_problem("PATCH /servers/files/definitions/run", status, code, "no");
+        let page = fake.post("/servers/files/tools/run", &said, false).await;
+        assert_eq!(page.status.as_u16(), status);
+        for part in parts {
+            assert_eq!(page.text.contains(part), is_kept, "{part}: {}", page.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_any_name_has_its_page() {
+    let fake =
+        fake("run", "x").with("/servers/add", server("add", "x")).with_list("/servers/add/definitions", json!([]));
+    let page = fake.get("/servers/add").await;
+    assert!(page.status.is_success() && page.text.contains("<h1>add"), "{}", page.text);
 }

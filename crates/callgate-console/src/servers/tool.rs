@@ -24,9 +24,19 @@ const LABELS: [&str; 6] = ["reads_untrusted", "reads_private", "egress", "creden
 /// What the gateway keeps of a tool.
 struct Pinned {
     row: Definition,
+    said: Said,
     revision: String,
     definition: String,
     diff: Vec<Line>,
+}
+
+/// What a person says that a tool does, in the fields of the page.
+struct Said {
+    /// None where that is left to the catalogue.
+    category: Option<String>,
+    labels: Vec<String>,
+    /// Whether the labels stand in place of what the catalogue finds.
+    labels_are_set: bool,
 }
 
 #[derive(Deserialize)]
@@ -35,7 +45,7 @@ struct Known {
 }
 
 pub(super) async fn show(visit: Visit, Path((server, tool)): Path<(String, String)>) -> Response {
-    page(&visit, &server, &tool, None).await
+    page(&visit, &server, &tool, None, None).await
 }
 
 /// Saves what a person says about the tool.
@@ -45,7 +55,11 @@ pub(super) async fn save(Path((server, tool)): Path<(String, String)>, Posted { 
     let changed: Result<Value, Problem> = visit.api.change(Method::PATCH, &wanted, revision, Some(&patch(&form))).await;
     match changed {
         Ok(_) => Redirect::to(&path(&["servers", &server, "tools", &tool], &[("done", "saved")])).into_response(),
-        Err(problem) => page(&visit, &server, &tool, Some(problem)).await,
+        Err(problem) => {
+            // Beside what somebody else has said meanwhile, what was chosen would undo it unseen.
+            let typed = (!problem.is_stale()).then_some(&form);
+            page(&visit, &server, &tool, Some(problem), typed).await
+        }
     }
 }
 
@@ -56,15 +70,18 @@ fn patch(form: &Form) -> Value {
     Value::Object(Map::from_iter([("category".to_owned(), category), ("labels".to_owned(), labels)]))
 }
 
-async fn page(visit: &Visit, server: &str, tool: &str, problem: Option<Problem>) -> Response {
+async fn page(visit: &Visit, server: &str, tool: &str, problem: Option<Problem>, typed: Option<&Form>) -> Response {
     let server: Server = match visit.api.get(&path(&["servers", server], &[])).await {
         Ok(server) => server,
         Err(problem) => return shell::failed(visit, Section::Servers, problem),
     };
-    let (pinned, text) = match found(visit, &server.name, tool).await {
+    let (mut pinned, text) = match found(visit, &server.name, tool).await {
         Ok(found) => found,
         Err(problem) => return shell::failed(visit, Section::Servers, problem),
     };
+    if let (Some(pinned), Some(typed)) = (&mut pinned, typed) {
+        pinned.said = Said::typed(typed);
+    }
     // One that the catalogue can't read is still shown as it is.
     let view = tool_view(&server.name, &text);
     let of = |rest: &[&str]| path(&[&["servers", &server.name, "tools", tool], rest].concat(), &[]);
@@ -98,7 +115,8 @@ async fn found(visit: &Visit, server: &str, tool: &str) -> Result<(Option<Pinned
             let DefinitionDetail { row, definition, candidate_definition, diff } = value;
             let diff = if row.waits() { lines(&diff) } else { Vec::new() };
             let listed = candidate_definition.unwrap_or_else(|| definition.clone());
-            return Ok((Some(Pinned { row, revision, definition, diff }), listed));
+            let said = Said::kept(&row);
+            return Ok((Some(Pinned { row, said, revision, definition, diff }), listed));
         }
         Err(problem) if problem.status == 404 => problem,
         Err(problem) => return Err(problem),
@@ -108,13 +126,26 @@ async fn found(visit: &Visit, server: &str, tool: &str) -> Result<(Option<Pinned
     Ok((None, known.definition.get().to_owned()))
 }
 
-impl Pinned {
+impl Said {
+    fn kept(row: &Definition) -> Self {
+        let category = row.category.clone().filter(|_| row.category_is_set);
+        Self { category, labels: row.labels.clone(), labels_are_set: row.labels_are_set }
+    }
+
+    fn typed(form: &Form) -> Self {
+        Self {
+            category: form.word("category").map(str::to_owned),
+            labels: form.values("label").map(str::to_owned).collect(),
+            labels_are_set: form.has("labels"),
+        }
+    }
+
     fn has(&self, label: &str) -> bool {
-        self.row.labels.iter().any(|known| known == label)
+        self.labels.iter().any(|said| said == label)
     }
 
     fn is(&self, category: &str) -> bool {
-        self.row.category_is_set && self.row.category.as_deref() == Some(category)
+        self.category.as_deref() == Some(category)
     }
 }
 

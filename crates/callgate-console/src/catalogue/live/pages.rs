@@ -128,7 +128,7 @@ impl Ways {
         Self {
             registered: fronted.then(|| path(&["servers", &document.name], &[])),
             policy: (fronted && has_tools).then(|| format!("{policy}?recommended")),
-            add: can_be_added.then(|| path(&["servers", "add"], &[("entry", &document.id)])),
+            add: can_be_added.then(|| path(&["add", "server"], &[("entry", &document.id)])),
         }
     }
 }
