@@ -14,6 +14,7 @@ use callgate_decision::{
     Answer, Approval, ApprovalError, ApprovalId, Approvals, DecisionId, Desk, Later, Question, Standing,
 };
 use callgate_policy::{Ask, AskTerms, Client, GrantId, Organisation, RulePath, ServerName, Timestamp};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -25,6 +26,10 @@ struct Echo {
     heard: watch::Sender<Vec<String>>,
     standing: Mutex<Result<Standing, ApprovalError>>,
     answer: watch::Sender<Option<Answer>>,
+    /// Whether the yes has been used up.
+    used: AtomicBool,
+    /// Whoever has it keeps a yes from being used up.
+    hold: Arc<tokio::sync::Mutex<()>>,
     /// What the connections to it share.
     askers: OnceLock<Arc<Askers>>,
 }
@@ -33,7 +38,8 @@ impl Echo {
     fn new() -> Arc<Self> {
         let standing = Mutex::new(Ok(Standing::Open));
         let (heard, answer) = (watch::Sender::default(), watch::Sender::default());
-        Arc::new(Self { heard, standing, answer, askers: OnceLock::new() })
+        let (used, hold, askers) = Default::default();
+        Arc::new(Self { heard, standing, answer, used, hold, askers })
     }
 
     fn askers(self: &Arc<Self>) -> Arc<Askers> {
@@ -87,7 +93,10 @@ impl Approvals for Echo {
         decision: DecisionId,
     ) -> Later<'a, Result<bool, ApprovalError>> {
         self.note(format!("consume {id} {decision} {question:?}"));
-        Box::pin(std::future::ready(Ok(true)))
+        Box::pin(async move {
+            let _turn = self.hold.lock().await;
+            Ok(!self.used.load(Ordering::SeqCst))
+        })
     }
 
     fn restore(&self, id: &ApprovalId, decision: DecisionId) {
@@ -227,6 +236,50 @@ async fn nobody_waits_in_vain_on_a_broken_line() {
     assert!(matches!(remote.consume(&approval.id, &question(), id()).await, Err(ApprovalError::Failed(_))));
     remote.restore(&approval.id, id());
     remote.withdraw(&approval.id);
+}
+
+#[tokio::test]
+async fn a_yes_is_given_back_only_by_the_connection_that_used_it_and_once() {
+    let echo = Echo::new();
+    let (remote, served) = connect(&echo).await;
+    let (other, other_served) = connect(&echo).await;
+    let (question, approval) = (question(), approval());
+    assert_eq!(remote.consume(&approval.id, &question, id()).await, Ok(true));
+    // Whoever reads of the decision elsewhere can't undo it, and has not used the yes by saying so.
+    other.restore(&approval.id, id());
+    echo.used.store(true, Ordering::SeqCst);
+    assert_eq!(other.consume(&approval.id, &question, id()).await, Ok(false));
+    other.restore(&approval.id, id());
+    assert_eq!(other.look(&question).await, Ok(Standing::Open));
+    assert!(!echo.heard.borrow().iter().any(|heard| heard.starts_with("restore")));
+    remote.restore(&approval.id, id());
+    remote.restore(&approval.id, id());
+    assert_eq!(remote.look(&question).await, Ok(Standing::Open));
+    assert_eq!(echo.heard.borrow().iter().filter(|heard| heard.starts_with("restore")).count(), 1);
+    drop((remote, other));
+    served.await.unwrap();
+    other_served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_yes_that_was_being_used_when_its_call_ended_is_given_back_once_that_is_known() {
+    let echo = Echo::new();
+    let (remote, _served) = connect(&echo).await;
+    let (question, approval) = (question(), approval());
+    let hold = Arc::clone(&echo.hold).lock_owned().await;
+    let mut using = remote.consume(&approval.id, &question, id());
+    let begun = format!("consume a_1 {} {question:?}", id());
+    tokio::select! {
+        biased;
+        used = &mut using => panic!("{used:?}"),
+        () = echo.hears(&begun) => {}
+    }
+    drop(using);
+    remote.restore(&approval.id, id());
+    assert_eq!(remote.look(&question).await, Ok(Standing::Open));
+    assert!(!echo.heard.borrow().iter().any(|heard| heard.starts_with("restore")));
+    drop(hold);
+    echo.hears(&format!("restore a_1 {}", id())).await;
 }
 
 /// Waits for an answer that does not come, until the other end knows.

@@ -3,6 +3,7 @@
 mod askers;
 mod message;
 mod serve;
+mod uses;
 
 pub use askers::Askers;
 pub use serve::serve_approvals;

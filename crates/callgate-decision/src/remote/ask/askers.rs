@@ -1,5 +1,6 @@
 //! The connections of one local socket that ask people, and which of them asked what.
 
+use super::uses::Uses;
 use crate::approvals::{ApprovalError, ApprovalId, Approvals, Question, Standing};
 use crate::id::DecisionId;
 use std::collections::{HashMap, HashSet};
@@ -15,6 +16,7 @@ pub struct Askers {
 /// One of the connections. Dropped, it asks nothing any more.
 pub(super) struct Asker {
     all: Arc<Askers>,
+    uses: Uses,
     asked: Mutex<HashSet<ApprovalId>>,
 }
 
@@ -39,12 +41,17 @@ impl Askers {
 
 impl Asker {
     pub(super) fn new(all: &Arc<Askers>) -> Self {
-        Self { all: Arc::clone(all), asked: Mutex::default() }
+        Self { all: Arc::clone(all), uses: Uses::new(&all.approvals), asked: Mutex::default() }
     }
 
     /// The port, for what needs no leave.
     pub(super) fn approvals(&self) -> &Arc<dyn Approvals> {
         &self.all.approvals
+    }
+
+    /// What this connection used up.
+    pub(super) fn uses(&self) -> &Uses {
+        &self.uses
     }
 
     pub(super) async fn ask(&self, question: &Question, decision: DecisionId) -> Result<Standing, ApprovalError> {

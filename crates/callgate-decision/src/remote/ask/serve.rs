@@ -72,7 +72,7 @@ async fn take(
         serde_json::from_slice(line).map_err(|error| RemoteError::Protocol(error.to_string()))?;
     let approvals = asker.approvals();
     match request {
-        Request::Restore { approval, decision } => approvals.restore(&id(&approval), decision),
+        Request::Restore { approval, decision } => asker.uses().restore(id(&approval), decision),
         Request::Withdraw { approval } => asker.withdraw(&id(&approval)),
         Request::Forget { number } => {
             let given_up = lock(open).remove(&number);
@@ -94,8 +94,8 @@ async fn take(
             begin(number, None, (open, tasks), replies, asking)?;
         }
         Request::Consume { number, approval, question, decision } => {
-            let (approval, question, own) = (id(&approval), read(*question)?, Arc::clone(approvals));
-            let using = async move { did(number, own.consume(&approval, &question, decision).await) };
+            let (approval, question, own) = (id(&approval), read(*question)?, asker.uses().clone());
+            let using = async move { did(number, own.consume(approval, question, decision).await) };
             begin(number, None, (open, tasks), replies, using)?;
         }
         Request::AnswerByClient { number, approval, yes } => {
