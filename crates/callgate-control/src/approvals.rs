@@ -9,7 +9,6 @@
 //! waiting     who waits
 //! told        what happens, for those who watch and for webhooks
 //! readable    arguments as people read them
-//! visible     text that can't hide anything from whoever reads it
 //! ```
 
 mod answer;
@@ -20,7 +19,6 @@ mod read;
 pub mod readable;
 mod rows;
 mod told;
-pub mod visible;
 mod waiting;
 
 pub use answer::{Remember, Verdict};
@@ -31,9 +29,12 @@ pub use rows::ApprovalView;
 pub(crate) use told::Watch;
 pub(crate) use waiting::Desk;
 
+pub use callgate_json::visible;
+
+use crate::caller::{Caller, Who};
 use crate::control::Control;
 use callgate_decision::Approvals;
-use callgate_store::ApprovalRow;
+use callgate_store::{ApprovalRow, Role, Roles};
 use std::sync::Arc;
 
 /// How long a question stands where its rule does not say, in milliseconds: half an hour.
@@ -72,3 +73,9 @@ fn object(row: &ApprovalRow) -> String {
 mod tests;
 #[cfg(test)]
 pub(crate) mod trial;
+
+/// The gateway itself, which ends questions that nobody answers.
+fn gateway(organisation: &str) -> Caller {
+    let roles = Roles { organisation: Some(Role::PolicyManager), ..Roles::default() };
+    Caller::new(organisation, Who::Gateway, roles, false)
+}

@@ -13,6 +13,7 @@ mod error;
 mod parse;
 mod pointer;
 mod value;
+pub mod visible;
 
 pub use canonical::{canonical, write_string};
 pub use decimal::{Decimal, DecimalError};

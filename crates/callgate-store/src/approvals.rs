@@ -174,16 +174,6 @@ impl Store {
         Ok(self.changed(sqlx::query(sql).bind(id).bind(decision).bind(now)).await? > 0)
     }
 
-    /// Ends a question that nobody has answered, and erases its arguments. `false` where several calls asked it: the
-    /// others may wait for it, also elsewhere, so that it stands until it is over.
-    pub async fn withdraw_approval(&self, id: &str, now: i64) -> Result<bool, StoreError> {
-        let sql = format!(
-            "UPDATE approvals SET state = 'withdrawn', answered_at = $2, digests = '{{}}', {WIPED} \
-             WHERE id = $1 AND state = 'pending' AND asks = 1"
-        );
-        Ok(self.changed(sqlx::query(AssertSqlSafe(sql)).bind(id).bind(now)).await? > 0)
-    }
-
     /// A question, and its organisation.
     pub async fn approval(&self, id: &str) -> Result<Option<(String, ApprovalRow)>, StoreError> {
         let sql = format!("SELECT organisation, {} FROM approvals WHERE id = $1", columns());

@@ -3,12 +3,12 @@
 
 use super::told::event;
 use super::{KEPT, object};
-use crate::caller::{Caller, Permission, Scope, Who};
-use crate::change::Step;
+use crate::caller::{Permission, Scope};
+use crate::change::{Editing, Step};
 use crate::control::{Control, Inner};
 use crate::error::Error;
 use callgate_decision::{Answer, ApprovalError};
-use callgate_store::{ApprovalNow, ApprovalState, Role, Roles};
+use callgate_store::{ApprovalNow, ApprovalRow, ApprovalState};
 use serde_json::{Map, json};
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
@@ -77,8 +77,7 @@ impl Control {
 
     /// Ends an organisation's questions that nobody answered in time.
     pub(super) async fn end_questions(&self, organisation: &str) -> Result<(), Error> {
-        let roles = Roles { organisation: Some(Role::PolicyManager), ..Roles::default() };
-        let gateway = Caller::new(organisation, Who::Gateway, roles, false);
+        let gateway = super::gateway(organisation);
         let cleared = gateway.clear(Permission::DecideApprovals, Scope::Organisation)?;
         loop {
             let mut editing = self.edit(&cleared).await?;
@@ -87,11 +86,7 @@ impl Control {
                 return Ok(());
             }
             for row in &ended {
-                let before = super::rows::recorded(row, ApprovalState::Pending);
-                let after = json!({ "state": ApprovalState::Expired.as_str() });
-                editing.step(Step { what: "approval expire", object: object(row), before, after }).await?;
-                let event = event(organisation, "approval.expired", row, editing.at(), Map::new())?;
-                editing.change.announce(&event).await?;
+                note_end(&mut editing, row, ("approval expire", ApprovalState::Expired)).await?;
             }
             editing.finish(self).await?;
             self.inner.desk.ring();
@@ -126,4 +121,19 @@ fn answer(now: &ApprovalNow) -> Option<Answer> {
         ApprovalState::Refused => Some(Answer::Refused(now.reason.clone())),
         ApprovalState::Expired | ApprovalState::Withdrawn => Some(Answer::Expired),
     }
+}
+
+/// Records and announces that a question ended without an answer.
+pub(super) async fn note_end(
+    editing: &mut Editing<'_>,
+    row: &ApprovalRow,
+    (what, state): (&'static str, ApprovalState),
+) -> Result<(), Error> {
+    let before = super::rows::recorded(row, ApprovalState::Pending);
+    let after = json!({ "state": state.as_str() });
+    editing.step(Step { what, object: object(row), before, after }).await?;
+    let kind = format!("approval.{}", state.as_str());
+    let event = event(editing.organisation(), &kind, row, editing.at(), Map::new())?;
+    editing.change.announce(&event).await?;
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::question::Keys;
 use super::{LONGEST, PER_GRANT, waiting::Desk};
+use crate::caller::{Permission, Scope};
 use crate::control::Control;
 use crate::error::Error;
 use callgate_decision::{
@@ -140,11 +141,17 @@ impl Control {
         Ok(live.iter().any(|one| one.row.id == *id.0 && is_yes(one) && keys.are_covered_by(&one.row)))
     }
 
+    /// Ends a question whose call nobody makes any more.
     pub(super) async fn withdraw(&self, id: &str) -> Result<(), Error> {
         let Some((organisation, _)) = self.inner.store.approval(id).await? else { return Ok(()) };
-        if self.inner.store.withdraw_approval(id, self.now()).await? {
-            self.tell_others(&organisation).await;
-        }
+        let gateway = super::gateway(&organisation);
+        let cleared = gateway.clear(Permission::DecideApprovals, Scope::Organisation)?;
+        let mut editing = self.edit(&cleared).await?;
+        let at = editing.at();
+        let Some(row) = editing.change.withdraw_approval(id, at).await? else { return Ok(()) };
+        super::attend::note_end(&mut editing, &row, ("approval withdraw", ApprovalState::Withdrawn)).await?;
+        editing.finish(self).await?;
+        self.inner.desk.ring();
         Ok(())
     }
 

@@ -16,6 +16,8 @@ pub enum Happening {
     ApprovalDenied,
     /// Nobody answered in time.
     ApprovalExpired,
+    /// The call was given up before anybody answered.
+    ApprovalWithdrawn,
     /// A server defines a tool otherwise than it is pinned.
     DefinitionQuarantined,
     /// Somebody tries an endpoint.
@@ -24,11 +26,12 @@ pub enum Happening {
 
 impl Happening {
     /// All that an endpoint can ask for.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ApprovalAsked,
         Self::ApprovalApproved,
         Self::ApprovalDenied,
         Self::ApprovalExpired,
+        Self::ApprovalWithdrawn,
         Self::DefinitionQuarantined,
     ];
 
@@ -39,6 +42,7 @@ impl Happening {
             Self::ApprovalApproved => "approval.approved",
             Self::ApprovalDenied => "approval.denied",
             Self::ApprovalExpired => "approval.expired",
+            Self::ApprovalWithdrawn => "approval.withdrawn",
             Self::DefinitionQuarantined => "definition.quarantined",
             Self::WebhookTest => "webhook.test",
         }

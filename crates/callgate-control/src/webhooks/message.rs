@@ -73,6 +73,7 @@ fn notice(event: &Event, data: &Map<String, Value>) -> Notice {
         Some(Happening::ApprovalApproved) => format!("{}: approved by {}", tool(), or("answered_by", "somebody")),
         Some(Happening::ApprovalDenied) => format!("{}: denied by {}", tool(), or("answered_by", "somebody")),
         Some(Happening::ApprovalExpired) => format!("{}: nobody answered in time", tool()),
+        Some(Happening::ApprovalWithdrawn) => format!("{}: given up before anybody answered", tool()),
         Some(Happening::DefinitionQuarantined) => {
             format!("{} changed the definition of tools", or("server", "a server"))
         }

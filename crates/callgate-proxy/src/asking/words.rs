@@ -2,6 +2,7 @@
 
 use crate::judge::Asked;
 use callgate_decision::{Approval, Desk};
+use callgate_json::visible::visible;
 use callgate_json::{canonical, write_string};
 use callgate_mcp::{Message, RequestId, notification, request};
 use callgate_policy::{Reason, Timestamp};
@@ -74,18 +75,21 @@ pub(crate) fn progress(token: &[u8], count: u32, asked: &Asked) -> Vec<u8> {
     notification("notifications/progress", Some(&params))
 }
 
+/// Whether all of these arguments (JSON) fit into a form: nobody says yes there to what is not shown.
+pub(crate) fn fits(arguments: &str) -> bool {
+    visible(arguments).chars().nth(SHOWN).is_none()
+}
+
 /// The parameters of `elicitation/create` that ask the caller's own user, as JSON.
 pub(crate) fn form(asked: &Asked, message: &Message<'_>) -> String {
     let call = message.tool_call();
     let tool = call.map(|call| call.name).unwrap_or_default();
     let arguments = call.and_then(|call| call.arguments).map_or_else(|| "{}".to_owned(), canonical);
-    let shown: String = arguments.chars().take(SHOWN).collect();
-    let cut = if shown.len() < arguments.len() { " … (cut)" } else { "" };
     let why = match asked.refused.decision.message.as_str() {
         "" => "This call needs your approval.",
         why => why,
     };
-    let text = format!("{why}\n\nTool: {tool}\nArguments: {shown}{cut}");
+    let text = format!("{}\n\nTool: {}\nArguments: {}", visible(why), visible(tool), visible(&arguments));
     let mut json = String::from("{\"mode\":\"form\",\"message\":");
     write_string(&text, &mut json);
     json.push_str(
@@ -108,7 +112,14 @@ fn moment(at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::sentence;
+    use super::{SHOWN, fits, sentence};
+
+    #[test]
+    fn a_form_shows_all_that_a_yes_covers_or_is_none() {
+        assert!(fits("{}") && fits(&"x".repeat(SHOWN)) && !fits(&"x".repeat(SHOWN + 1)));
+        // What can't be seen is spelled out, and has to fit like that.
+        assert!(!fits(&"\u{200b}".repeat(SHOWN / 2)));
+    }
 
     #[test]
     fn what_a_rule_says_ends_before_the_next_sentence_begins() {

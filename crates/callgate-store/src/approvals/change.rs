@@ -39,6 +39,21 @@ impl Change<'_> {
         self.note(done)
     }
 
+    /// Ends a question that nobody has answered, and erases its arguments. None where several calls asked it: the others
+    /// may wait for it, also elsewhere, so that it stands until it is over.
+    pub async fn withdraw_approval(&mut self, id: &str, at: i64) -> Result<Option<ApprovalRow>, StoreError> {
+        let sql = format!(
+            "UPDATE approvals SET state = 'withdrawn', answered_at = $3, changed = $4, digests = '{{}}', {WIPED} \
+             WHERE organisation = $1 AND id = $2 AND state = 'pending' AND asks = 1 RETURNING {}",
+            super::columns()
+        );
+        let statement = sqlx::query(AssertSqlSafe(sql)).bind(self.organisation.clone()).bind(id.to_owned());
+        let statement = statement.bind(at).bind(self.generation());
+        let row = in_time(async { Ok(statement.fetch_optional(&mut *self.write.transaction).await?) }).await;
+        let row = self.note(row)?;
+        row.map(|row| ApprovalRow::read(&mut Values::new(&row, ApprovalRow::TABLE))).transpose()
+    }
+
     /// Marks the questions that are over, at most some hundred at once, and erases their arguments.
     pub async fn expire_approvals(&mut self, now: i64) -> Result<Vec<ApprovalRow>, StoreError> {
         let sql = format!(
