@@ -50,6 +50,7 @@ pub(super) enum Role {
 const CHOICES: [&str; 2] = ["anyOf", "oneOf"];
 const SAME: [&str; 4] = ["not", "if", "then", "else"];
 const SAME_MAPS: [&str; 2] = ["dependentSchemas", "dependencies"];
+const DEPENDENT: [&str; 2] = ["dependentRequired", "dependencies"];
 const EACH: [&str; 7] = [
     "additionalProperties",
     "unevaluatedProperties",
@@ -119,7 +120,10 @@ impl Graph {
         }
         part.weight += META * found.published;
         let counted = ["enum", "required"].map(|key| list(key).len()).into_iter().sum::<usize>();
-        part.weight += u64::try_from(counted).unwrap_or(u64::MAX);
+        // Each of these names is looked for in every object, whether or not one of them is there.
+        let names = |names: &Value| 1 + names.as_array().map_or(0, Vec::len);
+        let wanted = DEPENDENT.into_iter().flat_map(map).map(names).sum::<usize>();
+        part.weight += u64::try_from(counted + wanted).unwrap_or(u64::MAX);
         part.patterns = u64::from(members.contains_key("pattern"));
         part.patterns += u64::try_from(map("patternProperties").count()).unwrap_or(u64::MAX);
         part.asks_again = ["unevaluatedProperties", "unevaluatedItems"].iter().any(|key| members.contains_key(*key));

@@ -64,7 +64,15 @@ fn what_could_take_long_is_refused_before_it_is_tried() {
         "properties": { "x": { "$ref": "#/$defs/t" } }, "anyOf": [{ "properties": { "x": { "$ref": "#/$defs/t" } } }],
         "unevaluatedProperties": false
     } }, "$ref": "#/$defs/t" });
+    let names: serde_json::Map<String, serde_json::Value> =
+        (0..20_000).map(|name| (format!("n{name}"), json!([]))).collect();
+    let objects = json!({ "x": vec![json!({ "z": 1 }); 5_000] });
+    let holding =
+        |keyword: &str, names: serde_json::Value| json!({ "properties": { "x": { "items": { keyword: names } } } });
     let cases = [
+        (holding("dependentRequired", json!(names)), objects.clone(), "may 1000000 times"),
+        (holding("dependencies", json!(names)), objects.clone(), "may 1000000 times"),
+        (holding("dependentRequired", json!({ "n": names.keys().collect::<Vec<_>>() })), objects, "may 1000000 times"),
         (json!({ "$ref": "#" }), json!({}), "without end"),
         (
             json!({ "$ref": "#/$defs/a", "$defs": { "a": { "anyOf": [{ "$ref": "#/$defs/b" }] }, "b": { "not": { "$ref": "#/$defs/a" } } } }),
