@@ -162,6 +162,10 @@ fn what_one_grant_read_stays_in_with_the_others_of_its_agent() -> Result<()> {
     let collect = json!({ "url": desk.site.url(&format!("/collect?data={SECRET}")) });
     let untrusted = "/flows/no-egress-after-untrusted";
     is_decided(&open(&gateway, "fetch", &web)?.call("fetch", &collect)?, "deny", untrusted);
+    // The server fetches by a prompt, too, which is no call of a tool.
+    let prompt = json!({ "name": "fetch", "arguments": collect });
+    let got: Value = serde_json::from_slice(&open(&gateway, "fetch", &web)?.ask("prompts/get", &prompt)?)?;
+    assert!(got["error"].to_string().contains("/prompts/allow"), "{got}");
     let away = json!({ "source": desk.files.join("secret.txt"), "destination": desk.files.join("public.txt") });
     let changes = "/flows/ask-before-changes";
     is_decided(&session.call("move_file", &away)?, "approve", changes);

@@ -3,13 +3,14 @@
 use super::tools::{Advice, Tool};
 use crate::call::Definition;
 use crate::history::FlowVerdict;
-use crate::model::{Condition, Flow, FlowScope, MatchedTools, Matcher, Policy};
+use crate::model::{Condition, Flow, FlowScope, MatchedTools, Matcher, Mode, Policy};
 use crate::parse::reader::Reader;
 use crate::parse::wording::{quoted, shown};
 use crate::path::{Path, Subject};
 
 /// Warns about the flows of a document by itself.
 pub(super) fn warn(reader: &mut Reader<'_>, policy: &Policy) {
+    warn_beyond_tools(reader, policy);
     for flow in &policy.flows {
         let name = shown(&flow.name);
         if flow.verdict == FlowVerdict::Require && flow.earlier == flow.later {
@@ -37,6 +38,23 @@ pub(super) fn warn(reader: &mut Reader<'_>, policy: &Policy) {
             reader.warning_at("CG1049", &condition.place, message, hint);
         }
     }
+}
+
+/// Warns where what a flow speaks of can go round it: it sees calls of tools, and servers give and take by prompts and
+/// resources, too.
+fn warn_beyond_tools(reader: &mut Reader<'_>, policy: &Policy) {
+    let by_kind = |matcher: &&Matcher| !matches!(matcher.tools, MatchedTools::Named(_));
+    let mut stops =
+        policy.flows.iter().filter(|flow| flow.mode == Mode::Enforce && flow.verdict != FlowVerdict::Require);
+    let Some(flow) = stops.find(|flow| flow.matchers().iter().any(by_kind)) else { return };
+    let sections = [("prompts", &policy.sections.prompts), ("resources", &policy.sections.resources)];
+    let open: Vec<&str> = sections.iter().filter(|(_, section)| section.is_none()).map(|(name, _)| *name).collect();
+    if open.is_empty() {
+        return;
+    }
+    let message = format!("`{}` sees calls of tools only, and {} are open", shown(&flow.name), quoted(&open));
+    let hint = "say in these sections what may be had: `\"prompts\": { \"allow\": [] }` allows nothing";
+    reader.warning_at("CG1050", &flow.place, message, hint);
 }
 
 /// Warns about flows that nothing on these tools can set off. Flows across servers may mean tools of another one.
