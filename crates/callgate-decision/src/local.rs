@@ -226,7 +226,7 @@ pub(crate) fn not_recorded(id: Option<DecisionId>, error: RecordError) -> Box<Re
         place: None,
         message: "The call could not be recorded, so it was not forwarded. The gateway's operator has to look at its \
                   journal."
-            .to_owned(),
+            .into(),
         charges: Vec::new(),
         history: None,
         shadow: Vec::new(),

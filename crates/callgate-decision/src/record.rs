@@ -91,7 +91,7 @@ pub struct DecisionRecord<'a> {
     /// Where the rule stands.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub place: Option<PlaceRecord<'a>>,
-    /// What the caller was told.
+    /// What the caller was told, without the values that it named.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub message: Cow<'a, str>,
     /// When the limit's window resets, in milliseconds from the decision.
@@ -136,7 +136,7 @@ pub struct ShadowRecord<'a> {
     /// Why.
     #[serde(borrow)]
     pub reason: Cow<'a, str>,
-    /// What it would have said.
+    /// What it would have said, without the values that it would have named.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub message: Cow<'a, str>,
 }
@@ -210,7 +210,7 @@ impl<'a> DecisionRecord<'a> {
             reason: decision.reason.map(|reason| reason.as_str().into()),
             rule: decision.rule.as_str().into(),
             place: decision.place.as_ref().map(PlaceRecord::from),
-            message: decision.message.as_str().into(),
+            message: decision.message.recorded().into(),
             retry_after_ms: decision.retry_after_ms,
             about,
             charges: Vec::new(),
@@ -240,7 +240,7 @@ impl<'a> From<&'a ShadowVerdict> for ShadowRecord<'a> {
             rule: verdict.rule.as_str().into(),
             outcome: verdict.outcome.as_str().into(),
             reason: verdict.reason.as_str().into(),
-            message: verdict.message.as_str().into(),
+            message: verdict.message.recorded().into(),
         }
     }
 }

@@ -23,7 +23,8 @@ use crate::call::{Arguments, Call, Definition, Facts};
 use crate::decision::{Decision, Outcome, Place, Reason, RulePath, ShadowVerdict, Source};
 use crate::history::History;
 use crate::ledger::Charge;
-use crate::model::{AskTerms, Entry, Mode, Policy, Predicate, Unlisted};
+use crate::message::Message;
+use crate::model::{Ask, AskTerms, Entry, Mode, Policy, Predicate, Unlisted};
 use crate::operator::Mismatch;
 use callgate_json::{Kind, Value};
 use entries::Entries;
@@ -62,7 +63,7 @@ struct Denial {
     reason: Reason,
     rule: RulePath,
     place: Option<Place>,
-    message: String,
+    message: Message,
 }
 
 /// A call that nothing denies.
@@ -85,7 +86,7 @@ enum Kin {
 
 impl Denial {
     fn new(reason: Reason, rule: &str, place: Option<Place>, message: String) -> Self {
-        Self { reason, rule: RulePath::new(rule), place, message }
+        Self { reason, rule: RulePath::new(rule), place, message: message.into() }
     }
 
     fn into_decision(self, shadow: Vec<ShadowVerdict>) -> Decision {
@@ -111,7 +112,7 @@ impl Passed {
             reason: None,
             rule: NO_RULE.clone(),
             place: None,
-            message: String::new(),
+            message: Message::default(),
             charges: self.charges,
             history: self.history,
             shadow,
@@ -229,8 +230,12 @@ fn validate(case: &Case<'_>, entries: &Entries<'_>) -> Result<(), Denial> {
     let Some(toggle) = &entry.validate_arguments else {
         return Ok(());
     };
-    let denial =
-        |reason, message| Denial { reason, rule: toggle.rule.clone(), place: Some(at(source, &toggle.place)), message };
+    let denial = |reason, message: String| Denial {
+        reason,
+        rule: toggle.rule.clone(),
+        place: Some(at(source, &toggle.place)),
+        message: message.into(),
+    };
     check_schema(case.call.definition, case.arguments).map_err(|mismatch| match mismatch {
         Mismatch::Invalid(why) => denial(
             Reason::InvalidArguments,
@@ -257,7 +262,7 @@ fn weigh(
     predicate: &Predicate,
     shadow: &mut Vec<ShadowVerdict>,
 ) -> Result<Option<Denial>, Denial> {
-    let denial = |reason, message| Denial {
+    let denial = |reason, message: Message| Denial {
         reason,
         rule: predicate.rule.clone(),
         place: Some(at(source, &predicate.place)),
@@ -265,7 +270,7 @@ fn weigh(
     };
     let holds = conditions::hold(case, predicate, kin != Kin::Require);
     let (found, outcome) = match (holds, kin) {
-        (Err(why), _) => (denial(Reason::Fault, message::fault(predicate.rule.as_str(), &why)), Outcome::Deny),
+        (Err(why), _) => (denial(Reason::Fault, message::fault(predicate.rule.as_str(), &why).into()), Outcome::Deny),
         (Ok(held), Kin::Require) if !held.holds() => {
             (denial(Reason::Require, message::required(case, predicate, &held)), Outcome::Deny)
         }
@@ -292,7 +297,8 @@ fn weigh(
 }
 
 impl AskTerms {
-    /// Terms of two rules that ask about one call: how and how long as the first says, and as careful as either.
+    /// Terms of two rules that ask about one call: how and how long as the first says, and as careful as either. Where only
+    /// one lets the caller's own user answer, somebody else has to.
     pub(crate) fn strictest(self, other: &Self) -> Self {
         let remember_for_ms = match (self.remember_for_ms, other.remember_for_ms) {
             (Some(first), Some(second)) => Some(first.min(second)),
@@ -300,7 +306,11 @@ impl AskTerms {
         };
         let four_eyes = self.four_eyes || other.four_eyes;
         let include_arguments = self.include_arguments && other.include_arguments;
-        Self { four_eyes, remember_for_ms, include_arguments, ..self }
+        let (ask, hold_for_ms) = match self.ask {
+            Ask::Client => (other.ask, other.hold_for_ms),
+            Ask::Retry | Ask::Hold => (self.ask, self.hold_for_ms),
+        };
+        Self { timeout_ms: self.timeout_ms, ask, hold_for_ms, four_eyes, remember_for_ms, include_arguments }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::history::{Check, FlowVerdict, History};
 use crate::ledger::{Charge, Refusal};
+use crate::message::Message;
 use crate::model::{AskTerms, Mode};
 use std::fmt;
 use std::sync::Arc;
@@ -142,7 +143,7 @@ pub struct ShadowVerdict {
     /// Why; `Fault` where it could not be evaluated, `ApprovalRefused` where it would have asked: nobody said yes.
     pub reason: Reason,
     /// What it would have said.
-    pub message: String,
+    pub message: Message,
 }
 
 /// What happens to a call, and why.
@@ -156,8 +157,8 @@ pub struct Decision {
     pub rule: RulePath,
     /// Where the rule stands, where it stands in a document.
     pub place: Option<Place>,
-    /// What the caller is told; empty for a plain allow.
-    pub message: String,
+    /// What the caller is told, and what of it is recorded; empty for a plain allow.
+    pub message: Message,
     /// What forwarding the call costs: reserved all or none before it leaves. Empty on a denial.
     pub charges: Vec<Charge>,
     /// What the call has to do with the history; none where no flow speaks of it. Looked at under the same lock as the
@@ -179,7 +180,7 @@ impl Decision {
         self.reason = Some(refusal.reason);
         self.rule = refusal.rule;
         self.place = refusal.place;
-        self.message = refusal.message;
+        self.message = refusal.message.into();
         self.retry_after_ms = refusal.retry_after_ms;
         self.charges = Vec::new();
         self.history = None;
@@ -198,24 +199,18 @@ impl Decision {
         self.history.as_ref().is_some_and(|history| history.imprints.iter().any(|imprint| imprint.is_required))
     }
 
-    /// The same decision where a person has said yes: an allow, about which no flow asks again that the yes is good for.
-    /// What denies still does, and what wants a yes of another person where this one is of anybody. The rule stays, so
-    /// that records name who asked.
+    /// The same decision where a person has said yes: an allow, about which no flow asks again that was among those that
+    /// asked. What denies still does, and what comes to ask meanwhile. The rule stays, so that records name who asked.
     #[must_use]
     pub fn approved(mut self) -> Self {
         if self.outcome == Outcome::Deny {
             return self;
         }
-        let four_eyes = self.ask.as_ref().is_some_and(AskTerms::four_eyes);
-        let is_covered = |verdict: &FlowVerdict| match verdict {
-            FlowVerdict::Approve(terms) => four_eyes || !terms.four_eyes(),
-            FlowVerdict::Deny | FlowVerdict::Require => false,
-        };
         if let Some(history) = &mut self.history {
-            history.checks.retain(|check| !is_covered(&check.verdict));
+            history.checks.retain(|check| !(check.has_asked && matches!(check.verdict, FlowVerdict::Approve(_))));
         }
         self.outcome = Outcome::Allow;
-        self.message = String::new();
+        self.message = Message::default();
         self.ask = None;
         self
     }
@@ -238,6 +233,6 @@ impl Decision {
 pub(crate) struct Asking {
     pub(crate) rule: RulePath,
     pub(crate) place: Place,
-    pub(crate) message: String,
+    pub(crate) message: Message,
     pub(crate) terms: AskTerms,
 }

@@ -76,6 +76,8 @@ pub struct Check {
     pub on_deny: Option<Arc<str>>,
     /// What a flow in shadow mode makes of the call is only recorded.
     pub mode: Mode,
+    /// Whether it has asked for a person, when the history was last looked at: then a yes to the call is one to it.
+    pub has_asked: bool,
 }
 
 /// What a flow makes of a call.

@@ -19,7 +19,8 @@ pub mod glob;
 pub mod history;
 mod layout;
 pub mod ledger;
-pub mod model;
+pub mod message;
+mod model;
 pub mod names;
 pub mod operator;
 mod parse;
@@ -41,6 +42,7 @@ pub use explain::{Earlier, Question, Stage, explain};
 pub use glob::Glob;
 pub use history::{Check, EventId, FlowVerdict, History, Imprint, Mark, MarkKey, MarkScope, Marked};
 pub use ledger::{Charge, CounterKey, Receipt, Refusal, Reserved, Reset, Settlement, Standing, State, Unit};
+pub use message::Message;
 pub use model::{
     Ask, AskTerms, Category, Condition, EarlierCall, Entry, Label, Limit, LimitFacts, ListMode, Mode, Policy,
     Predicate, Problem, Problems, Scope, Severity, Strategy, TestCase, TestSubject, Toggle, Unlisted, Window,

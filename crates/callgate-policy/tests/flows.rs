@@ -297,9 +297,9 @@ fn a_flow_that_asks_and_the_yes_to_it() {
     let terms = asked.ask.clone().unwrap();
     assert_eq!((terms.timeout_ms(), terms.ask().as_str(), terms.four_eyes()), (Some(300_000), "hold", true));
     let decided = world.decide(WHO, "send", "{}");
-    // Of a yes to anybody's question, a flow that wants another person's knows nothing.
+    // A yes from before the flows asked is none to them.
     let (more, receipt) = world.state.admit(decided.clone().approved(), Timestamp(world.now));
-    assert_eq!((more.outcome, more.rule.as_str(), receipt), (Outcome::Approve, "/flows/eyes", None));
+    assert_eq!((more.outcome, more.rule.as_str(), receipt), (Outcome::Approve, "/flows/ask", None));
     let weighed = world.state.weigh(decided, Timestamp(world.now));
     let (left, receipt) = world.state.admit(weighed.approved(), Timestamp(world.now));
     assert_eq!((left.outcome, receipt.is_some()), (Outcome::Allow, true));
@@ -309,6 +309,54 @@ fn a_flow_that_asks_and_the_yes_to_it() {
     let decided = world.decide(WHO, "send", "{}");
     let (denied, _) = world.state.admit(decided.approved(), Timestamp(world.now));
     assert_eq!(denied.rule.as_str(), "/flows/never", "a yes to one flow is none to another");
+}
+
+#[test]
+fn a_yes_is_good_for_the_flows_that_asked_and_for_no_other() {
+    let mut world = World::new(r#"{"name":"again","after":{"tool":"send"},"approve":{"tool":"send"}}"#);
+    let now = Timestamp(world.now);
+    // Two calls are weighed, and both have a yes to something else, before either has left.
+    let [first, second] = [(); 2].map(|()| world.state.weigh(world.decide(WHO, "send", "{}"), now));
+    assert_eq!((first.outcome, second.outcome), (Outcome::Allow, Outcome::Allow));
+    let (left, receipt) = world.state.admit(first.approved(), now);
+    assert_eq!((left.outcome, receipt.is_some()), (Outcome::Allow, true));
+    let (asked, receipt) = world.state.admit(second.approved(), now);
+    assert_eq!((asked.outcome, asked.rule.as_str(), receipt), (Outcome::Approve, "/flows/again", None));
+    let (left, receipt) = world.state.admit(asked.approved(), now);
+    assert_eq!((left.outcome, receipt.is_some()), (Outcome::Allow, true));
+}
+
+#[test]
+fn the_callers_own_user_answers_only_where_every_rule_that_asks_lets_it() {
+    let client = r#"{"conditions":[],"ask":"client"}"#;
+    let hold = r#"{"conditions":[],"ask":"hold","hold_for":"30s"}"#;
+    let desk = r#"{"conditions":[]}"#;
+    let document = |all: &str, own: &str, flows: &str| {
+        read(&format!(
+            r#"{{"version":"1","default":"allow","all_tools":{{"approve_if":[{all}]}},
+                "tools":{{"send":{{"approve_if":[{own}]}}}},"flows":[{flows}]}}"#
+        ))
+    };
+    let flow = r#"{"name":"f","after":{"tool":"fetch"},"approve":{"tool":"send"},"ask":"client"}"#;
+    for (all, own, flows, baseline, expected) in [
+        (client, client, "", "", ("client", None)),
+        (client, desk, "", "", ("retry", None)),
+        (client, hold, "", "", ("hold", Some(30_000))),
+        (hold, client, "", "", ("hold", Some(30_000))),
+        (desk, "", flow, "", ("retry", None)),
+        (desk, "", "", client, ("retry", None)),
+        (client, "", "", desk, ("retry", None)),
+    ] {
+        let mut world = World::new("");
+        world.policy = document(all, own, flows);
+        world.baseline = (!baseline.is_empty()).then(|| document(baseline, "", ""));
+        world.now += MINUTE;
+        let fetched = world.decide(WHO, "fetch", "{}").approved();
+        world.state.admit(fetched, Timestamp(world.now));
+        let (asked, _) = world.begin(WHO, "send", "{}");
+        let terms = asked.ask.unwrap();
+        assert_eq!((terms.ask().as_str(), terms.hold_for_ms()), expected, "{all} {own} {flows} {baseline}");
+    }
 }
 
 #[test]

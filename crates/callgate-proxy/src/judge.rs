@@ -80,7 +80,7 @@ impl Gate {
             return self
                 .charge(allowed(), &about)
                 .await
-                .map_err(|refused| Denial::Method(Cause::NotRecorded(refused.decision.message)));
+                .map_err(|refused| Denial::Method(Cause::NotRecorded(refused.decision.message.to_string())));
         };
         let decision = denied(Reason::NoPolicy, "(no policy)", refused.to_string());
         // A denial never becomes a permit; if it did, the permit is dropped unused here, and gives everything back.
@@ -144,7 +144,7 @@ impl Gate {
     /// Records what is asked of a whole stream or session (GET, DELETE), and permits it.
     pub(crate) async fn judge_stream(&self, caller: Caller<'_>, what: &'static str) -> Result<Permit, Cause> {
         let about = About { method: what, ..about_nothing(caller) };
-        self.charge(allowed(), &about).await.map_err(|refused| Cause::NotRecorded(refused.decision.message))
+        self.charge(allowed(), &about).await.map_err(|refused| Cause::NotRecorded(refused.decision.message.to_string()))
     }
 
     /// Records that a message was refused before any policy looked at it.
@@ -253,7 +253,7 @@ fn decision(outcome: Outcome, reason: Option<Reason>, rule: RulePath, message: S
         reason,
         rule,
         place: None,
-        message,
+        message: message.into(),
         charges: Vec::new(),
         history: None,
         shadow: Vec::new(),

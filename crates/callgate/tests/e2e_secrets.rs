@@ -24,7 +24,11 @@ use secrets::{Needle, files};
 use serde_json::{Value, json};
 use testkit::Postgres;
 
-const ALLOW: &str = r#"{"version":"1","default":"allow"}"#;
+/// Lets everything pass but what is written into the fields of a page.
+const ALLOW: &str = r#"{"version":"1","default":"allow","tools":{
+    "type_text":{"deny_if":[{"conditions":[{"path":"args.text","op":"regex","value":"."}]}]},
+    "submit_form":{"approve_if":[{"conditions":[{"path":"args.text","op":"regex","value":"."}]}]}}}"#;
+const MODERN: &str = "2026-07-28";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 #[test]
@@ -77,10 +81,11 @@ fn full(run: &mut Run) {
     run.needles.push(Needle::new("admin.token", &admin).allowed("/admin.token"));
 
     servers(run, &up);
-    let token = grants(run, &up, &admin);
+    let (token, files_token) = grants(run, &up, &admin);
     people(run, &up, &admin);
     refused(run, &up, &admin, &token);
     calls(run, &up, &[&token, &given]);
+    judged(run, &up, &files_token);
     look(run, &up, &admin);
     broken_configuration(run, &up, &configuration);
     files(&run.path("data"), "running", &mut run.said);
@@ -139,11 +144,11 @@ fn servers(run: &mut Run, up: &Up) {
     assert!(up.address.port() > 0);
 }
 
-/// A token that is in force.
-fn grants(run: &mut Run, up: &Up, admin: &str) -> String {
+/// Tokens that are in force, of `web` and of `files`.
+fn grants(run: &mut Run, up: &Up, admin: &str) -> (String, String) {
     let _first = run.reveal(&["grant", "mint", "--server", "web", "--label", "laptop"], "cg_");
     let token = run.reveal(&["grant", "rotate", "laptop", "--overlap", "1h"], "cg_");
-    run.reveal(&["grant", "mint", "--server", "files", "--label", "files"], "cg_");
+    let files = run.reveal(&["grant", "mint", "--server", "files", "--label", "files"], "cg_");
     run.reveal(&["token", "create", "--label", "ci", "--role", "viewer"], "cga_");
     let bearer = format!("Bearer {admin}");
     let headers = [("authorization", bearer.as_str()), ("idempotency-key", "one-and-the-same")];
@@ -168,7 +173,7 @@ fn grants(run: &mut Run, up: &Up, admin: &str) -> String {
         let applied = run.ask(up, "POST /api/v1/apply", &bearer, &apply.to_string());
         assert_eq!(applied.status, 200, "{}", applied.text());
     }
-    token
+    (token, files)
 }
 
 fn people(run: &mut Run, up: &Up, admin: &str) {
@@ -312,6 +317,31 @@ fn calls(run: &mut Run, up: &Up, tokens: &[&str]) {
     let before = run.said.len();
     run.ask(up, "POST /mcp/web", &[("authorization", &bearer), accept], call);
     run.said.truncate(before);
+}
+
+/// Calls that a rule is against, and that a person is asked about, for what stands in an argument.
+fn judged(run: &mut Run, up: &Up, token: &str) {
+    let bearer = format!("Bearer {token}");
+    for tool in ["type_text", "submit_form"] {
+        let argument = run.secret(&format!("argument of {tool}"));
+        let meta = json!({ "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientInfo": { "name": "t", "version": "1" },
+            "io.modelcontextprotocol/clientCapabilities": {} });
+        let params = json!({ "name": tool, "arguments": { "text": argument }, "_meta": meta });
+        let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params }).to_string();
+        let before = run.said.len();
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("accept", "application/json, text/event-stream"),
+            ("mcp-protocol-version", MODERN),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", tool),
+        ];
+        let told = run.ask(up, "POST /mcp/files", &headers, &call);
+        run.said.truncate(before);
+        // Whoever called is told of the value that was in the way; nobody else is.
+        assert!(told.text().contains(&argument[..20]), "{}", told.text());
+    }
 }
 
 /// Everything that can be read, with its keys changed meanwhile.

@@ -70,7 +70,7 @@ fn row(test: &TestResult) -> TestRow {
     let mut expected = format!("{}{}", test.expected.as_str(), by(test.expected_rule.as_deref().unwrap_or_default()));
     let (mut got, message) = match &test.got {
         Ok(decision) => {
-            (format!("{}{}", decision.outcome.as_str(), by(decision.rule.as_str())), decision.message.clone())
+            (format!("{}{}", decision.outcome.as_str(), by(decision.rule.as_str())), decision.message.to_string())
         }
         Err(why) => (why.clone(), String::new()),
     };

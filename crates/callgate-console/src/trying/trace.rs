@@ -156,13 +156,13 @@ impl Asked {
         let shadow = |verdict: &callgate_policy::ShadowVerdict| ShadowRow {
             rule: verdict.rule.as_str().to_owned(),
             outcome: verdict.outcome.as_str(),
-            message: verdict.message.clone(),
+            message: verdict.message.to_string(),
         };
         Trace {
             outcome: decision.outcome.as_str(),
             reason: decision.reason.map(|reason| reason.as_str()),
             rule: decision.rule.as_str().to_owned(),
-            message: decision.message.clone(),
+            message: decision.message.to_string(),
             pointer: place.map(|place| place.pointer.to_string()).unwrap_or_default(),
             document: document.map(|document| document.at(line)),
             lines: document.map(|document| document.lines(line)).unwrap_or_default(),

@@ -31,6 +31,8 @@ struct CheckMessage<'a> {
     #[serde(borrow)]
     on_deny: Option<Cow<'a, str>>,
     shadow: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    asked: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -74,6 +76,7 @@ impl<'a> From<&'a History> for HistoryMessage<'a> {
             place: (&check.place).into(),
             on_deny: check.on_deny.as_deref().map(Cow::Borrowed),
             shadow: check.mode == Mode::Shadow,
+            asked: check.has_asked,
         };
         let imprint = |imprint: &'a Imprint| ImprintMessage {
             key: (&imprint.key).into(),
@@ -104,6 +107,7 @@ impl TryFrom<&HistoryMessage<'_>> for History {
                 place: (&wire.place).into(),
                 on_deny: wire.on_deny.as_deref().map(Into::into),
                 mode: mode(wire.shadow),
+                has_asked: wire.asked,
             })
         };
         let imprint = |wire: &ImprintMessage<'_>| {

@@ -9,7 +9,7 @@ use crate::records::RecordError;
 use crate::wire::{KeyRecord, WireError, decimal, mode};
 use crate::withheld::WithheldRecord;
 use callgate_policy::{
-    AskTerms, Charge, Decision, History, Mode, Outcome, Place, Reason, RulePath, Settlement, ShadowVerdict,
+    AskTerms, Charge, Decision, History, Message, Mode, Outcome, Place, Reason, RulePath, Settlement, ShadowVerdict,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -79,8 +79,12 @@ pub(super) struct DecisionMessage<'a> {
     rule: Cow<'a, str>,
     #[serde(borrow)]
     place: Option<PlaceRecord<'a>>,
+    /// What of the message is recorded.
     #[serde(borrow)]
     message: Cow<'a, str>,
+    /// What of it names a value, which only the caller is told.
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    value: Cow<'a, str>,
     #[serde(borrow)]
     charges: Vec<ChargeMessage<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -125,7 +129,8 @@ impl<'a> From<&'a Decision> for DecisionMessage<'a> {
             reason: decision.reason.map(|reason| reason.as_str().into()),
             rule: decision.rule.as_str().into(),
             place: decision.place.as_ref().map(PlaceRecord::from),
-            message: decision.message.as_str().into(),
+            message: decision.message.recorded().into(),
+            value: decision.message.value().into(),
             charges: decision.charges.iter().map(ChargeMessage::from).collect(),
             history: decision.history.as_deref().map(HistoryMessage::from),
             shadow: decision.shadow.iter().map(ShadowRecord::from).collect(),
@@ -144,7 +149,7 @@ impl TryFrom<&DecisionMessage<'_>> for Decision {
             reason: wire.reason.as_deref().map(reason).transpose()?,
             rule: RulePath::new(wire.rule.as_ref()),
             place: wire.place.as_ref().map(Place::from),
-            message: wire.message.clone().into_owned(),
+            message: Message::naming_value(wire.message.clone().into_owned(), &wire.value),
             charges: wire.charges.iter().map(Charge::try_from).collect::<Result<_, _>>()?,
             history: wire.history.as_ref().map(History::try_from).transpose()?.map(Box::new),
             shadow: wire.shadow.iter().map(shadow).collect::<Result<_, _>>()?,
@@ -235,7 +240,7 @@ fn shadow(wire: &ShadowRecord<'_>) -> Result<ShadowVerdict, WireError> {
         rule: RulePath::new(wire.rule.as_ref()),
         outcome: outcome(&wire.outcome)?,
         reason: reason(&wire.reason)?,
-        message: wire.message.clone().into_owned(),
+        message: wire.message.as_ref().into(),
     })
 }
 

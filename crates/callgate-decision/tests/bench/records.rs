@@ -234,7 +234,7 @@ pub fn decision(outcome: Outcome, reason: Option<Reason>, charges: Vec<Charge>) 
         reason,
         rule: RulePath::new(""),
         place: None,
-        message: String::new(),
+        message: "".into(),
         charges,
         history: None,
         shadow: Vec::new(),
@@ -279,6 +279,7 @@ pub fn with_history(mut decision: Decision, asks: &[(u8, FlowVerdict)], leaves: 
         place: place(),
         on_deny: (*event == 1).then(|| "not now".into()),
         mode: Mode::Enforce,
+        has_asked: false,
     };
     let imprint = |event: &u8| Imprint {
         key: mark(*event),

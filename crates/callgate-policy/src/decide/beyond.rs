@@ -104,17 +104,17 @@ impl Bar<'_> {
             Self::Disputed(source, section, why) => {
                 let message = format!("{named} is refused: the URI has {why}, which can be read in more than one way");
                 let (rule, place) = (section.rule.clone(), Some(at(source, &section.place)));
-                Denial { reason: Reason::Fault, rule, place, message }
+                Denial { reason: Reason::Fault, rule, place, message: message.into() }
             }
             Self::Denied(source, pattern) => {
                 let message = format!("{named} is denied by the rule `{}`", pattern.rule);
                 let (rule, place) = (pattern.rule.clone(), Some(at(source, &pattern.place)));
-                Denial { reason: Reason::NotAllowed, rule, place, message }
+                Denial { reason: Reason::NotAllowed, rule, place, message: message.into() }
             }
             Self::NotAllowed(source, list) => {
                 let message = format!("{named} is not among what `{}` allows", list.rule);
                 let (rule, place) = (list.rule.clone(), Some(at(source, &list.place)));
-                Denial { reason: Reason::NotAllowed, rule, place, message }
+                Denial { reason: Reason::NotAllowed, rule, place, message: message.into() }
             }
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn of(
 }
 
 fn fault(limit: &Limit, source: Source, why: &str, shadow: &mut Vec<ShadowVerdict>) -> Result<(), Denial> {
-    let message = message::fault(limit.rule.as_str(), why);
+    let message = message::fault(limit.rule.as_str(), why).into();
     let (reason, rule) = (Reason::Fault, limit.rule.clone());
     if limit.mode == Mode::Shadow {
         shadow.push(ShadowVerdict { rule, outcome: Outcome::Deny, reason, message });

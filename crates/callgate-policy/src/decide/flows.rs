@@ -26,7 +26,7 @@ pub(super) fn of<'p>(
 }
 
 fn fault(flow: &Flow, source: Source, why: &str, shadow: &mut Vec<ShadowVerdict>) -> Result<(), Denial> {
-    let message = message::fault(flow.rule.as_str(), why);
+    let message = message::fault(flow.rule.as_str(), why).into();
     let (reason, rule) = (Reason::Fault, flow.rule.clone());
     if flow.mode == Mode::Shadow {
         shadow.push(ShadowVerdict { rule, outcome: Outcome::Deny, reason, message });
@@ -53,6 +53,7 @@ fn one(case: &Case<'_>, source: Source, flow: &Flow, history: &mut History) -> R
             place: at(source, &flow.place),
             on_deny: flow.on_deny.clone(),
             mode: flow.mode,
+            has_asked: false,
         });
     }
     if is_earlier {

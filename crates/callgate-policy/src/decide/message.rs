@@ -1,8 +1,9 @@
 //! What a denial says when the document does not. Names the tool and the rule, the caller's own value unless the rule
-//! is quiet, and nothing else: operands, identities and tags stay out.
+//! is quiet, and nothing else: operands, identities and tags stay out. Records keep none of the value.
 
 use super::Case;
 use super::conditions::{Held, find};
+use crate::message::Message;
 use crate::model::{Condition, Predicate};
 use callgate_json::{Kind, Value};
 
@@ -15,16 +16,16 @@ pub(super) fn fault(rule: &str, why: &str) -> String {
 }
 
 /// A `deny_if` that holds.
-pub(super) fn denied(case: &Case<'_>, predicate: &Predicate) -> String {
+pub(super) fn denied(case: &Case<'_>, predicate: &Predicate) -> Message {
     own(predicate).unwrap_or_else(|| {
-        let said = said(case, predicate, first(predicate));
-        format!("`{}` is denied by the rule `{}`{said}", shorten(case.call.tool), predicate.rule)
+        let text = format!("`{}` is denied by the rule `{}`", shorten(case.call.tool), predicate.rule);
+        Message::naming_value(text, &said(case, predicate, first(predicate)))
     })
 }
 
 /// A `deny_if` of rules over results that holds. Nothing of the result is shown.
-pub(super) fn returned(case: &Case<'_>, predicate: &Predicate) -> String {
-    own(predicate).unwrap_or_else(|| refused(case, predicate.rule.as_str()))
+pub(super) fn returned(case: &Case<'_>, predicate: &Predicate) -> Message {
+    own(predicate).unwrap_or_else(|| refused(case, predicate.rule.as_str()).into())
 }
 
 /// A result that a rule refuses.
@@ -36,22 +37,22 @@ pub(super) fn refused(case: &Case<'_>, rule: &str) -> String {
 }
 
 /// A `require` that does not hold.
-pub(super) fn required(case: &Case<'_>, predicate: &Predicate, held: &Held<'_>) -> String {
+pub(super) fn required(case: &Case<'_>, predicate: &Predicate, held: &Held<'_>) -> Message {
     own(predicate).unwrap_or_else(|| {
         let condition = match held {
             Held::No(Some(condition)) => Some(*condition),
             _ => None,
         };
-        let said = said(case, predicate, condition);
-        format!("`{}` does not meet what the rule `{}` requires{said}", shorten(case.call.tool), predicate.rule)
+        let text = format!("`{}` does not meet what the rule `{}` requires", shorten(case.call.tool), predicate.rule);
+        Message::naming_value(text, &said(case, predicate, condition))
     })
 }
 
 /// An `approve_if` that holds.
-pub(super) fn asked(case: &Case<'_>, predicate: &Predicate) -> String {
+pub(super) fn asked(case: &Case<'_>, predicate: &Predicate) -> Message {
     own(predicate).unwrap_or_else(|| {
-        let said = said(case, predicate, first(predicate));
-        format!("a person has to approve `{}` (rule `{}`){said}", shorten(case.call.tool), predicate.rule)
+        let text = format!("a person has to approve `{}` (rule `{}`)", shorten(case.call.tool), predicate.rule);
+        Message::naming_value(text, &said(case, predicate, first(predicate)))
     })
 }
 
@@ -65,8 +66,8 @@ pub(super) fn shorten(text: &str) -> String {
     short
 }
 
-fn own(predicate: &Predicate) -> Option<String> {
-    predicate.on_deny.as_deref().map(str::to_owned)
+fn own(predicate: &Predicate) -> Option<Message> {
+    predicate.on_deny.as_deref().map(Message::from)
 }
 
 fn first(predicate: &Predicate) -> Option<&Condition> {

@@ -126,7 +126,7 @@ fn weigh_all(
         let rule = bound.rule.clone();
         enforce(
             rules.mode,
-            Denial { reason: Reason::Result, rule, place: Some(at(source, &bound.place)), message },
+            Denial { reason: Reason::Result, rule, place: Some(at(source, &bound.place)), message: message.into() },
             shadow,
         )?;
     }
@@ -139,7 +139,7 @@ fn weigh_all(
             Ok(_) => {}
             Err(mut denial) => {
                 if let (None, Some(words), Reason::Result) = (&predicate.on_deny, &rules.on_deny, denial.reason) {
-                    denial.message = words.to_string();
+                    denial.message = words.as_ref().into();
                 }
                 enforce(rules.mode, denial, shadow)?;
             }
@@ -167,7 +167,7 @@ fn take_out(rules: &[(Source, &ResultRules)], value: &Value<'_>, mut shadow: Vec
         let (_, found) = redact::edits(&[&redact.detectors], value);
         if !found.is_empty() {
             let rule = redact.rule.clone();
-            let message = format!("would take out {}", in_words(&found));
+            let message = format!("would take out {}", in_words(&found)).into();
             // Nothing is refused: what goes on would have been another text.
             shadow.push(ShadowVerdict { rule, outcome: Outcome::Allow, reason: Reason::Result, message });
         }
@@ -185,7 +185,7 @@ fn take_out(rules: &[(Source, &ResultRules)], value: &Value<'_>, mut shadow: Vec
     if let Some((source, redact)) = found.first().and_then(|(name, _)| finder(name)) {
         decision.rule = redact.rule.clone();
         decision.place = Some(at(*source, &redact.place));
-        decision.message = format!("{} taken out", in_words(&found));
+        decision.message = format!("{} taken out", in_words(&found)).into();
     }
     ResultDecision { decision, edits, found }
 }
@@ -205,6 +205,6 @@ impl ResultDecision {
         let message = format!("a rule has to look at what came back, and it can't be read: {why}");
         let rule = RulePath::new("(unreadable)");
         let place: Option<Place> = None;
-        Self::refused(Denial { reason: Reason::Fault, rule, place, message }, Vec::new())
+        Self::refused(Denial { reason: Reason::Fault, rule, place, message: message.into() }, Vec::new())
     }
 }

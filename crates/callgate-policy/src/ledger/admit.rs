@@ -14,8 +14,8 @@ impl State {
         if decision.outcome == Outcome::Deny {
             return (decision, None);
         }
-        let history = decision.history.take();
-        if let Some(history) = &history {
+        let mut history = decision.history.take();
+        if let Some(history) = &mut history {
             decision.shadow.extend(self.shadows(history, now));
             match self.recall(history, now) {
                 Ok(None) => {}
@@ -43,8 +43,8 @@ impl State {
 
     /// The decision with what the history says where a flow asks for a person; what would deny it is left to
     /// [`State::admit`]. Changes nothing.
-    pub fn weigh(&self, decision: Decision, now: Timestamp) -> Decision {
-        match decision.history.as_deref().map(|history| self.recall(history, now)) {
+    pub fn weigh(&self, mut decision: Decision, now: Timestamp) -> Decision {
+        match decision.history.as_deref_mut().map(|history| self.recall(history, now)) {
             Some(Ok(Some(asking))) => decision.asked(asking),
             _ => decision,
         }
@@ -55,7 +55,7 @@ impl State {
         let Some(history) = &decision.history else {
             return self.reserve(&decision.charges, now);
         };
-        self.recall(history, now)?;
+        self.recall(&mut history.clone(), now)?;
         self.reserve_and_mark(decision, history, now)
     }
 
@@ -68,13 +68,16 @@ impl State {
         Ok(receipt)
     }
 
-    /// What the flows make of the call: the first denial, else the first that asks, as strictly as any that does.
-    fn recall(&self, history: &History, now: Timestamp) -> Result<Option<Asking>, Refusal> {
+    /// What the flows make of the call: the first denial, else the first that asks, as strictly as any that does. Those
+    /// that ask are marked: a yes is good for them, and for no other.
+    fn recall(&self, history: &mut History, now: Timestamp) -> Result<Option<Asking>, Refusal> {
         let moment = self.moment(now);
         let mut asking: Option<Asking> = None;
-        for check in history.checks.iter().filter(|check| check.mode == Mode::Enforce) {
+        for check in history.checks.iter_mut().filter(|check| check.mode == Mode::Enforce) {
+            check.has_asked = false;
             let Err(refusal) = self.marks.pass(check, moment) else { continue };
             let FlowVerdict::Approve(terms) = &check.verdict else { return Err(refusal) };
+            check.has_asked = true;
             asking = Some(match asking {
                 Some(first) => Asking { terms: first.terms.strictest(terms), ..first },
                 None => asks(check, refusal, terms.clone()),
@@ -93,5 +96,5 @@ impl State {
 }
 
 fn asks(check: &Check, refusal: Refusal, terms: crate::model::AskTerms) -> Asking {
-    Asking { rule: refusal.rule, place: check.place.clone(), message: refusal.message, terms }
+    Asking { rule: refusal.rule, place: check.place.clone(), message: refusal.message.into(), terms }
 }

@@ -88,7 +88,7 @@ pub(super) fn shadow(check: &Check, refusal: Refusal) -> ShadowVerdict {
         FlowVerdict::Approve(_) => (Outcome::Approve, Reason::ApprovalRefused),
         FlowVerdict::Deny | FlowVerdict::Require => (Outcome::Deny, refusal.reason),
     };
-    ShadowVerdict { rule: refusal.rule, outcome, reason, message: refusal.message }
+    ShadowVerdict { rule: refusal.rule, outcome, reason, message: refusal.message.into() }
 }
 
 fn flow(check: &Check, message: String, retry_after_ms: Option<u64>) -> Refusal {

@@ -1,6 +1,7 @@
 //! A call that needs a person's yes: whether it has one, and else who is asked.
 
 use super::{Caller, Denial};
+use crate::asking::words;
 use crate::gate::{Figures, Gate};
 use crate::snapshot::AttachedPolicy;
 use crate::upstream::UpstreamConfig;
@@ -26,6 +27,8 @@ pub(crate) struct Asked {
     pub(crate) terms: AskTerms,
     /// Whether nobody had been asked the same before.
     pub(crate) is_new: bool,
+    /// Whether the caller's own user can be shown all that a yes covers.
+    pub(crate) fits_form: bool,
 }
 
 impl Asked {
@@ -34,10 +37,11 @@ impl Asked {
         self.refused.decision.outcome == Outcome::Approve
     }
 
-    /// What the caller does meanwhile. Where the asker may not answer, its own user may not either.
+    /// What the caller does meanwhile. Where the asker may not answer, its own user may not either; and who can't be shown
+    /// all of the arguments is led to the page that shows them.
     pub(crate) fn ask(&self) -> Ask {
         match self.terms.ask() {
-            Ask::Client if self.terms.four_eyes() => Ask::Retry,
+            Ask::Client if self.terms.four_eyes() || !self.fits_form => Ask::Retry,
             ask => ask,
         }
     }
@@ -132,7 +136,8 @@ impl Gate {
         match self.approvals.ask(question, id).await {
             Ok(Standing::Pending(approval)) => {
                 let terms = decision.ask.clone().unwrap_or_default();
-                Ok(Some(Asked { refused, approval, terms, is_new }))
+                let fits_form = words::fits(&question.arguments);
+                Ok(Some(Asked { refused, approval, terms, is_new, fits_form }))
             }
             Ok(_) => Ok(None),
             Err(error) => Err(self.unasked(decision.clone(), about, error).await),
@@ -172,7 +177,7 @@ impl Gate {
         let about = About { approval: Some(&approval.id), ..*about };
         let terms = decision.ask.clone().unwrap_or_default();
         let refused = self.on_record(denied_like(decision, reason, why), &about).await;
-        Denial::Asked(Box::new(Asked { refused, approval, terms, is_new: false }))
+        Denial::Asked(Box::new(Asked { refused, approval, terms, is_new: false, fits_form: false }))
     }
 
     /// Records that a call needs a yes for which nobody can be asked.
@@ -235,7 +240,7 @@ fn denied_like(decision: Decision, reason: Reason, message: String) -> Decision 
     Decision {
         outcome: Outcome::Deny,
         reason: Some(reason),
-        message,
+        message: message.into(),
         charges: Vec::new(),
         ask: None,
         retry_after_ms: None,
@@ -271,7 +276,7 @@ impl Gate {
                 Arguments::Absent | Arguments::Unreadable(_) => "{}".to_owned(),
             },
             rule: decision.rule.clone(),
-            message: decision.message.clone(),
+            message: decision.message.to_string(),
             terms: decision.ask.clone().unwrap_or_default(),
         }
     }

@@ -82,13 +82,13 @@ fn as_json(decision: &Decision) -> Value {
         .map(|verdict| {
             json!({
                 "rule": verdict.rule.as_str(), "outcome": verdict.outcome.as_str(),
-                "reason": verdict.reason.as_str(), "message": verdict.message,
+                "reason": verdict.reason.as_str(), "message": verdict.message.as_str(),
             })
         })
         .collect();
     json!({
         "outcome": decision.outcome.as_str(), "reason": decision.reason.map(|reason| reason.as_str()),
-        "rule": decision.rule.as_str(), "message": decision.message,
+        "rule": decision.rule.as_str(), "message": decision.message.as_str(),
         "pointer": decision.place.as_ref().map(|place| &*place.pointer), "line": decision.place.as_ref().map(|place| place.line),
         "retryAfterMs": decision.retry_after_ms,
         "charges": decision.charges.iter().map(charge).collect::<Vec<_>>(), "shadow": shadow,
