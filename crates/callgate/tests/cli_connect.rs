@@ -12,161 +12,13 @@
 
 #[path = "support/callgate.rs"]
 mod callgate;
+#[path = "support/clients.rs"]
+mod clients;
 
-use callgate::{Ended, command, ended};
+use clients::{FIXTURES, Home, files_with, fixture, outcomes, pairs, tokens};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-/// A client's file as people have it, with two servers: `files`, a command, and `web`.
-struct Fixture {
-    client: &'static str,
-    /// Below the home directory.
-    path: &'static str,
-    text: &'static str,
-    /// What the entry `web` has to have afterwards.
-    after: &'static str,
-}
-
-const FIXTURES: &[Fixture] = &[
-    Fixture {
-        client: "claude-desktop",
-        path: DESKTOP,
-        text: "{\n  \"globalShortcut\": \"Ctrl+Space\",\n  \"mcpServers\": {\n    \"files\": {\n      \"command\": \"npx\",\n      \"args\": [\"-y\", \"server-filesystem\", \"/srv\"],\n      \"env\": { \"KEY\": \"upstream-secret\" }\n    },\n    \"web\": {\n      \"command\": \"npx\",\n      \"args\": [\"mcp-remote\", \"https://mcp.example.com/mcp\"]\n    }\n  }\n}\n",
-        after: "\"args\": [\"bridge\", \"http://127.0.0.1:7070/mcp/web\", \"--token-file\"",
-    },
-    Fixture {
-        client: "claude-code",
-        path: ".claude.json",
-        text: "{\n  \"numStartups\": 12345678901234567890,\n  \"projects\": {},\n  \"mcpServers\": {\n    \"files\": {\"type\":\"stdio\",\"command\":\"npx\",\"args\":[\"-y\",\"server-filesystem\",\"/srv\"],\"env\":{\"KEY\":\"upstream-secret\"}},\n    \"web\": {\n      \"type\": \"http\",\n      \"url\": \"https://mcp.example.com/mcp\"\n    }\n  },\n  \"tipsHistory\": {\"a\": 1e2}\n}",
-        after: "\"type\": \"http\",\n      \"url\": \"http://127.0.0.1:7070/mcp/web\"",
-    },
-    Fixture {
-        client: "cursor",
-        path: ".cursor/mcp.json",
-        text: "{\r\n\t\"mcpServers\": {\r\n\t\t\"files\": { \"command\": \"npx\", \"args\": [\"-y\", \"server-filesystem\", \"/srv\"], \"env\": { \"KEY\": \"upstream-secret\" } },\r\n\t\t\"web\": {\r\n\t\t\t\"url\": \"https://mcp.example.com/mcp\",\r\n\t\t\t\"headers\": { \"X-Key\": \"upstream-secret\" }\r\n\t\t}\r\n\t}\r\n}\r\n",
-        after: "\"url\": \"http://127.0.0.1:7070/mcp/web\",\r\n\t\t\t\"headers\": { \"Authorization\": \"Bearer cg_",
-    },
-    Fixture {
-        client: "vscode",
-        path: "project/.vscode/mcp.json",
-        text: "{\n    // tokens are asked for\n    \"inputs\": [\n        { \"type\": \"promptString\", \"id\": \"t\", \"password\": true },\n    ],\n    \"servers\": {\n        /* the disk */\n        \"files\": {\n            \"type\": \"stdio\",\n            \"command\": \"npx\", // node\n            \"args\": [\"-y\", \"server-filesystem\", \"/srv\"],\n            \"env\": { \"KEY\": \"upstream-secret\" },\n        },\n        \"web\": { \"type\": \"http\", \"url\": \"https://mcp.example.com/mcp\" }, // the web\n    },\n}\n",
-        after: "{\n            \"type\": \"http\",\n            \"url\": \"http://127.0.0.1:7070/mcp/web\",\n            \"headers\": { \"Authorization\": \"Bearer cg_",
-    },
-    Fixture {
-        client: "windsurf",
-        path: ".codeium/windsurf/mcp_config.json",
-        text: "{\"mcpServers\":{\"files\":{\"command\":\"npx\",\"args\":[\"-y\",\"server-filesystem\",\"/srv\"],\"env\":{\"KEY\":\"upstream-secret\"}},\"web\":{\"serverUrl\":\"https://mcp.example.com/mcp\",\"disabled\":false}}}",
-        after: "\"serverUrl\": \"http://127.0.0.1:7070/mcp/web\"",
-    },
-    Fixture {
-        client: "codex",
-        path: ".codex/config.toml",
-        text: "model = \"gpt-5\"\napproval_policy = \"on-request\"\n\n# the disk\n[mcp_servers.files]\ncommand = \"npx\"   # node\nargs = [\n  \"-y\", \"server-filesystem\",\n  \"/srv\",\n]\n\n[mcp_servers.files.env]\nKEY = \"upstream-secret\"\n\n# the web\n[mcp_servers.web]\nurl = \"https://mcp.example.com/mcp\"\nstartup_timeout_sec = 20\n\n[projects.\"/home/me\"]\ntrust_level = \"trusted\"\n",
-        after: "[mcp_servers.web]\nurl = \"http://127.0.0.1:7070/mcp/web\"\nhttp_headers = { Authorization = \"Bearer cg_",
-    },
-    Fixture {
-        client: "gemini",
-        path: ".gemini/settings.json",
-        text: "{\n  \"theme\": \"GitHub\",\n  \"mcpServers\": {\n    \"files\": {\n      \"command\": \"npx\",\n      \"args\": [\"-y\", \"server-filesystem\", \"/srv\"],\n      \"env\": { \"KEY\": \"upstream-secret\" },\n      \"trust\": true\n    },\n    \"web\": {\n      \"httpUrl\": \"https://mcp.example.com/mcp\",\n      \"timeout\": 5000\n    }\n  }\n}\n",
-        after: "\"httpUrl\": \"http://127.0.0.1:7070/mcp/web\"",
-    },
-];
-
-#[cfg(target_os = "macos")]
-const DESKTOP: &str = "Library/Application Support/Claude/claude_desktop_config.json";
-#[cfg(not(target_os = "macos"))]
-const DESKTOP: &str = ".config/Claude/claude_desktop_config.json";
-
-struct Home {
-    directory: tempfile::TempDir,
-}
-
-impl Home {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(directory.path().join("project")).unwrap();
-        std::fs::write(directory.path().join("allow.json"), r#"{"version":"1","default":"allow"}"#).unwrap();
-        Self { directory }
-    }
-
-    fn with(fixture: &Fixture) -> Self {
-        let home = Self::new();
-        home.write(fixture.path, fixture.text);
-        home
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.directory.path().canonicalize().unwrap().join(path)
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-    }
-
-    fn read(&self, path: &str) -> String {
-        std::fs::read_to_string(self.path(path)).unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ended {
-        let mut command = command(&self.path("data"));
-        for name in ["XDG_CONFIG_HOME", "CODEX_HOME"] {
-            command.env_remove(name);
-        }
-        command.env("HOME", self.path("")).env("SHELL_KEY", "from-the-shell").current_dir(self.path("project"));
-        ended(command.args(arguments))
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        self.run(&[arguments, &["--json"]].concat()).expect(0).json()
-    }
-
-    /// The live grants.
-    fn grants(&self) -> Vec<Value> {
-        let all = self.json(&["grant", "list"]);
-        all.as_array().unwrap().iter().filter(|grant| grant["revoked"].is_null()).cloned().collect()
-    }
-}
-
-fn outcomes(answer: &Value, list: &str, key: &str) -> Vec<(String, String)> {
-    let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
-    answer[list].as_array().unwrap().iter().map(|row| (text(row, "entry"), text(row, key))).collect()
-}
-
-fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(one, two)| ((*one).to_owned(), (*two).to_owned())).collect()
-}
-
-/// The grants' tokens: in the client's file, or in the files that it names.
-fn tokens(home: &Home, after: &str) -> Vec<String> {
-    let mut texts = vec![after.to_owned()];
-    if let Ok(files) = std::fs::read_dir(home.path("data/tokens")) {
-        texts.extend(files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()));
-    }
-    let of_text = |text: &String| -> Vec<String> {
-        text.match_indices("cg_").map(|(at, _)| text[at..at + 46].to_owned()).collect()
-    };
-    texts.iter().flat_map(of_text).collect()
-}
-
-/// Files below a directory that contain this.
-fn files_with(directory: &Path, text: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(files_with(&path, text));
-        } else if let Ok(bytes) = std::fs::read(&path)
-            && bytes.windows(text.len()).any(|window| window == text.as_bytes())
-        {
-            found.push(path);
-        }
-    }
-    found
-}
 
 #[test]
 fn every_client_is_imported_connected_and_put_back_byte_for_byte() {
@@ -273,8 +125,10 @@ fn servers_are_added_where_the_file_has_none_and_removed_again() {
         let home = Home::new();
         home.run(&["server", "add", "kernel", "--url", "https://kernel.example.com/mcp"]).expect(0);
         assert_eq!(home.run(&["connect", fixture.client]).code, 1, "nothing to connect");
-        let path = match fixture.client {
-            "vscode" => match cfg!(target_os = "macos") {
+        let path = match fixture.path {
+            // A project's file is only taken where it is there.
+            "project/.mcp.json" => ".claude.json",
+            "project/.vscode/mcp.json" => match cfg!(target_os = "macos") {
                 true => "Library/Application Support/Code/User/mcp.json",
                 false => ".config/Code/User/mcp.json",
             },
@@ -298,7 +152,7 @@ fn servers_are_added_where_the_file_has_none_and_removed_again() {
 
 #[test]
 fn one_server_after_the_other_and_back() {
-    let fixture = &FIXTURES[2];
+    let fixture = fixture("cursor");
     let home = Home::with(fixture);
     home.json(&["server", "import", "cursor"]);
     home.json(&["connect", "cursor", "--server", "web"]);
@@ -313,7 +167,7 @@ fn one_server_after_the_other_and_back() {
 
 #[test]
 fn what_must_not_be_guessed_is_left() {
-    let fixture = &FIXTURES[2];
+    let fixture = fixture("cursor");
     let home = Home::with(fixture);
     // A server of the same name, elsewhere: the client must not end up there by itself.
     home.run(&["server", "add", "web", "--url", "https://other.example.com/mcp"]).expect(0);
@@ -333,7 +187,7 @@ fn what_must_not_be_guessed_is_left() {
 
 #[test]
 fn a_backup_that_is_gone_is_no_reason_to_guess() {
-    let fixture = &FIXTURES[2];
+    let fixture = fixture("cursor");
     let home = Home::with(fixture);
     home.json(&["server", "import", "cursor"]);
     let connected = home.json(&["connect", "cursor"]);
@@ -345,8 +199,48 @@ fn a_backup_that_is_gone_is_no_reason_to_guess() {
 }
 
 #[test]
+fn a_disconnect_that_could_not_revoke_is_finished_later() {
+    for (added, edited) in [(false, false), (false, true), (true, false)] {
+        let fixture = fixture("cursor");
+        let home = if added { Home::new() } else { Home::with(fixture) };
+        if added {
+            home.run(&["server", "add", "web", "--url", "https://mcp.example.com/mcp"]).expect(0);
+            home.json(&["connect", "cursor", "--server", "web"]);
+        } else {
+            home.json(&["server", "import", "cursor"]);
+            home.json(&["connect", "cursor"]);
+        }
+        let mut expected = fixture.text.to_owned();
+        if edited {
+            let edit = |text: &str| text.replacen("\"mcpServers\":", "\"new\": 1, \"mcpServers\":", 1);
+            home.write(fixture.path, &edit(&home.read(fixture.path)));
+            expected = edit(&expected);
+        }
+        let live = home.grants().len();
+        let credential = home.path("data/admin.token");
+        let kept = std::fs::read(&credential).unwrap();
+        std::fs::remove_file(&credential).unwrap();
+        for _ in 0..2 {
+            let refused = home.run(&["disconnect", "cursor"]).expect(1);
+            assert!(refused.stderr.contains("CG3030"), "{refused:?}");
+        }
+        assert_eq!(home.grants().len(), live);
+        std::fs::write(&credential, kept).unwrap();
+        home.json(&["disconnect", "cursor"]);
+        assert_eq!(home.grants().len(), 0);
+        match added {
+            true => assert!(!home.path(fixture.path).exists()),
+            false => assert_eq!(home.read(fixture.path), expected),
+        }
+        // Connected again, and nothing is in the way of it.
+        home.json(&["connect", "cursor", "--server", "web"]);
+        assert_eq!(home.grants().len(), 1);
+    }
+}
+
+#[test]
 fn a_revoked_grant_is_renewed_and_the_way_back_stays() {
-    let fixture = &FIXTURES[6];
+    let fixture = fixture("gemini");
     let home = Home::with(fixture);
     home.json(&["server", "import", "gemini"]);
     home.json(&["connect", "gemini"]);

@@ -8,7 +8,7 @@ use crate::failure::{Exit, Failure};
 use crate::output;
 use callgate_control::document;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What became of one entry.
 struct Row {
@@ -29,6 +29,8 @@ struct Undoing {
 enum Write {
     /// Nothing: the file is gone.
     Nothing,
+    /// Nothing: an earlier run did it, and did not get to the end.
+    Done,
     /// The file as it was before, byte for byte; and the backup goes.
     Restore(String),
     /// No file: there was none before.
@@ -38,9 +40,11 @@ enum Write {
 }
 
 impl Write {
-    fn carry_out(self, mut file: ClientFile, connection: &Connection) -> Result<(), Failure> {
-        let is_as_before = match self {
+    /// Whether the file is as before, so that its backup is no longer needed.
+    fn carry_out(self, mut file: ClientFile) -> Result<bool, Failure> {
+        Ok(match self {
             Self::Nothing => false,
+            Self::Done => true,
             Self::Restore(before) => {
                 file.restore(before);
                 file.save()?;
@@ -56,11 +60,7 @@ impl Write {
                 }
                 is_as_before
             }
-        };
-        if is_as_before {
-            remove_backup(connection);
-        }
-        Ok(())
+        })
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) fn run(args: &DisconnectArgs, data: &DataDir, gateway: &Gateway<'_>) 
             rows.extend(undoing.rows);
             continue;
         }
-        undoing.write.carry_out(undoing.file, connection)?;
+        let backup = undoing.write.carry_out(undoing.file)?.then(|| connection.backup.clone()).flatten();
         for row in &undoing.rows {
             end(gateway, row)?;
         }
@@ -96,8 +96,12 @@ pub(super) fn run(args: &DisconnectArgs, data: &DataDir, gateway: &Gateway<'_>) 
         } else if let Some(place) = connections.connections.get_mut(index) {
             *place = connection;
         }
-        // After every file, so that a run that was interrupted goes on where it was.
+        // After every file, so that a run that was interrupted goes on where it was; the backup last, because until
+        // then the next run may need it.
         connections.write(data)?;
+        if let Some(backup) = backup {
+            remove_backup(&backup);
+        }
     }
     show(args, &rows)
 }
@@ -116,6 +120,10 @@ fn undo(connection: &Connection, undone: &[Connected], all: bool) -> Result<Undo
         let rows = undone.iter().map(|entry| row(entry, "forgotten", why)).collect();
         return Ok(Undoing { file, rows, write: Write::Nothing });
     }
+    if document::digest(file.text().as_bytes()) == connection.before {
+        let rows = undone.iter().map(|entry| row(entry, word(entry), None)).collect();
+        return Ok(Undoing { file, rows, write: if all { Write::Done } else { Write::Nothing } });
+    }
     let before = backup(connection)?;
     if all && document::digest(file.text().as_bytes()) == connection.after {
         // Nobody edited it since: every byte is as it was.
@@ -123,6 +131,7 @@ fn undo(connection: &Connection, undone: &[Connected], all: bool) -> Result<Undo
         let write = if connection.backup.is_some() { Write::Restore(before) } else { Write::Delete };
         return Ok(Undoing { file, rows, write });
     }
+    let source = |text: &str, entry: &Connected| source_in(connection.client, text, &entry.place, &entry.name);
     let mut rows = Vec::new();
     for entry in undone {
         let entries = file.entries()?;
@@ -130,14 +139,18 @@ fn undo(connection: &Connection, undone: &[Connected], all: bool) -> Result<Undo
         let base = entry.url.rsplit_once("/mcp/").map(|(base, _)| base.to_owned());
         let ours = found.is_some_and(|found| through_callgate(found, base.as_slice()));
         if !ours {
-            rows.push(row(entry, "left", Some("it was edited since it was connected")));
+            let is_back = match entry.added {
+                true => found.is_none(),
+                false => source(file.text(), entry).is_some_and(|there| Some(there) == source(&before, entry)),
+            };
+            let edited = "it was edited since it was connected";
+            rows.push(if is_back { row(entry, word(entry), None) } else { row(entry, "left", Some(edited)) });
             continue;
         }
         if entry.added {
             file.remove(&entry.place, &entry.name, &before)?;
         } else {
-            let source =
-                source_in(connection.client, &before, &entry.place, &entry.name).ok_or_else(|| lost(connection))?;
+            let source = source(&before, entry).ok_or_else(|| lost(connection))?;
             file.put_back(&entry.place, &entry.name, &source)?;
         }
         rows.push(row(entry, word(entry), None));
@@ -168,8 +181,7 @@ fn lost(connection: &Connection) -> Failure {
 }
 
 /// The file has it all again; what stays would only be one more place for secrets.
-fn remove_backup(connection: &Connection) {
-    let Some(path) = &connection.backup else { return };
+fn remove_backup(path: &Path) {
     if let Err(error) = std::fs::remove_file(path) {
         output::note(&format!("can't remove `{}`: {error}", path.display()));
     }
