@@ -59,7 +59,7 @@ impl Control {
         if let Sight::Servers(servers) = self.sight(&cleared).await? {
             let servers: HashSet<String> = servers.into_iter().map(|(id, _, _)| id).collect();
             // Removed ones, too: names are given again, and so a grant says which server it was.
-            let grants = self.reads(&cleared).changed_since::<Grant>(None).await?;
+            let grants = self.reads(&cleared).changed_since::<Grant>(Some(-1)).await?;
             let seen = grants.into_iter().filter(|grant| servers.contains(&grant.record.server));
             wanted.grants = Some(seen.map(|grant| grant.record.id).collect());
         }
@@ -146,7 +146,9 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial::{Trial, root};
+    use crate::trial::{NOW, Trial, grant, member_of, root, server};
+    use callgate_journal::{Journal, Options};
+    use callgate_store::Role;
     use futures_util::StreamExt;
 
     /// Lines of 1 KiB, so many.
@@ -184,6 +186,42 @@ mod tests {
             all(export)
         );
         assert_eq!((sent, read), ((), (1_000 * 1_024, true)));
+    }
+
+    #[tokio::test]
+    async fn a_grant_that_was_removed_leaves_its_records_to_who_sees_its_server() {
+        let trial = Trial::new().await;
+        let control = &trial.control;
+        let mut change = control.inner.store.begin("default").await.unwrap();
+        for name in ["kernel", "files"] {
+            change.insert(&server(name)).await.unwrap();
+            change.insert(&grant(&format!("g_{name}"), &format!("id-{name}"), None)).await.unwrap();
+        }
+        change.commit().await.unwrap();
+        let mut change = control.inner.store.begin("default").await.unwrap();
+        for id in ["g_kernel", "g_files"] {
+            change.remove::<Grant>(id, NOW).await.unwrap();
+        }
+        change.commit().await.unwrap();
+        let journal = Journal::open(&trial.directory.path().join("journal"), Options::default(), &mut |_| Ok(()));
+        let journal = Arc::new(journal.unwrap());
+        for name in ["kernel", "files"] {
+            let body = serde_json::json!({
+                "id": format!("of {name}"), "outcome": "deny", "organisation": "default", "grant": format!("g_{name}"),
+                "server": name, "method": "tools/call",
+            });
+            let ticket = journal.append_plain(NOW, callgate_journal::Kind::Decision, body.to_string().as_bytes());
+            journal.wait_written(ticket.unwrap()).unwrap();
+        }
+        control.keep(journal);
+        let viewer = member_of(Role::Viewer, &["id-kernel"]);
+        let mut export = control.export(&viewer, Format::Jsonl, Wanted::default()).await.unwrap();
+        let mut text = Vec::new();
+        while let Some(part) = export.next().await {
+            text.extend_from_slice(&part.unwrap());
+        }
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("of kernel") && !text.contains("of files"), "{text}");
     }
 
     #[tokio::test]
