@@ -78,6 +78,7 @@ impl Store {
                 progress(rows);
             }
         }
+        end_ways_in(&mut write.transaction).await?;
         if schema >= APPROVALS {
             end_answers(&mut write.transaction).await?;
         }
@@ -159,6 +160,13 @@ fn backup(why: impl Into<String>) -> StoreError {
 /// transaction that restores it, so that there is no moment in which it is good.
 async fn end_answers(connection: &mut AnyConnection) -> Result<(), StoreError> {
     let sql = "UPDATE approvals SET state = 'expired', digests = '{}' WHERE state = 'approved'";
+    Ok(sqlx::query(sql).execute(connection).await.map(drop)?)
+}
+
+/// A link of before may have been used since, and a session may have been ended: nobody can tell, so nobody may come in
+/// by one. Members sign in again, and API tokens stay. In the same transaction, as with [`end_answers`].
+async fn end_ways_in(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    let sql = "DELETE FROM credentials WHERE kind IN ('link', 'session')";
     Ok(sqlx::query(sql).execute(connection).await.map(drop)?)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::approvals::{question, told, yes};
 use crate::place::{Place, credential, definition, grant, member, policy, server, version, webhook};
-use callgate_store::{ApprovalState, Claim, CredentialKind, Grant, Policy, Server, Store, StoreError};
+use callgate_store::{ApprovalState, Claim, Credential, CredentialKind, Grant, Policy, Server, Store, StoreError};
 
 /// What a backup holds.
 pub const TABLES: [&str; 13] = [
@@ -44,8 +44,7 @@ async fn furnished(place: &Place) -> Store {
         change.insert(&member("m_1", "ada")).await.unwrap();
         change.insert(&webhook("w_1", "chat")).await.unwrap();
         change.insert(&definition("s1", "exec")).await.unwrap();
-        let session = credential(&own("c_1"), CredentialKind::Session, Some("m_1"));
-        change.insert(&session).await.unwrap();
+        change.insert(&credential(&own("c_1"), CredentialKind::Token, None)).await.unwrap();
         change.record(r#"{"what":"server add"}"#.to_owned()).await.unwrap();
         change.commit().await.unwrap();
         store.ask(&question(&own("a_1"), "g_1"), &told(organisation), 20).await.unwrap();
@@ -106,7 +105,7 @@ pub async fn a_backup_is_of_one_moment(place: Place) {
     let mut change = store.begin("acme").await.unwrap();
     change.remove::<Server>("s1", 80).await.unwrap();
     change.commit().await.unwrap();
-    store.add_organisation("zoo", 9).await.unwrap();
+    store.add_organisation("zoo", 9, None).await.unwrap();
     while let Some(line) = lines.next_line().await.unwrap() {
         text.push_str(&line);
         text.push('\n');
@@ -215,13 +214,40 @@ pub async fn a_yes_of_before_is_good_for_nothing(place: Place) {
     assert_eq!(state("other").await, ApprovalState::Pending);
 }
 
+pub async fn links_and_sessions_of_before_let_nobody_in(place: Place) {
+    let store = furnished(&place).await;
+    for organisation in ["acme", "other"] {
+        let mut change = store.begin(organisation).await.unwrap();
+        for (id, kind) in [("c_2", CredentialKind::Link), ("c_3", CredentialKind::Session)] {
+            change.insert(&credential(&format!("{id}_{organisation}"), kind, Some("m_1"))).await.unwrap();
+        }
+        change.commit().await.unwrap();
+    }
+    let (target, backup) = (place.another(), dump(&store).await);
+    let (mut seen, mut bytes) = (Vec::new(), backup.as_bytes());
+    let restored = Store::restore(&target.url, &mut bytes, |_| {
+        // The rows are there, and it is killed now, say.
+        let kinds = target.sql("SELECT DISTINCT kind FROM credentials");
+        seen = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(kinds));
+    });
+    let restored = restored.await.unwrap();
+    assert_eq!(seen, ["token"]);
+    for organisation in ["acme", "other"] {
+        // They may have been used or ended since, elsewhere.
+        let left = restored.reads(organisation).changed_since::<Credential>(Some(-1)).await.unwrap();
+        let kinds: Vec<_> = left.iter().map(|stored| stored.record.kind).collect();
+        assert_eq!(kinds, [CredentialKind::Token]);
+    }
+}
+
 /// A backup that schema 1 made: every later version reads it.
 const SCHEMA_1: &str = include_str!("backup-schema-1.jsonl");
 
 pub async fn old_backups_can_be_restored(place: Place) {
     let store = restore(&place, SCHEMA_1).await.unwrap();
     let rows = |text: &str| text.lines().count();
-    assert!(rows(&dump(&store).await) >= rows(SCHEMA_1));
+    // But for a session in each organisation, which nobody may come in by.
+    assert!(rows(&dump(&store).await) >= rows(SCHEMA_1) - 2);
     let found = store.reads("acme").get::<Grant>("g_1_acme").await.unwrap().unwrap();
     let made = Grant {
         policy: Some("p_1".to_owned()),

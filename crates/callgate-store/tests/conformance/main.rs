@@ -104,6 +104,7 @@ on_both! {
         what_is_no_backup_is_refused
         only_an_empty_database_is_restored_into
         a_yes_of_before_is_good_for_nothing
+        links_and_sessions_of_before_let_nobody_in
         old_backups_can_be_restored;
     catalogue:
         words_find_names_before_texts
