@@ -2,21 +2,26 @@
 
 use super::ApiState;
 use super::answer::Answer;
+use super::authenticate::{credential, is_still};
 use super::body::Maybe;
 use super::page::{List, PageQuery, Paging, Query};
 use super::problem::Problem;
+use super::via::Via;
 use crate::approvals::{ApprovalView, Remember, Verdict, Watch};
 use crate::caller::Caller;
 use crate::error::{Error, Kind};
 use crate::listing::Part;
 use crate::moment;
+use crate::records::News;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use std::convert::Infallible;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -25,8 +30,28 @@ use utoipa_axum::routes;
 /// How long a stream of events is silent before it shows that it lives.
 const SILENCE: Duration = Duration::from_secs(15);
 
+/// How often it is looked whether who follows a stream is still signed in, where nothing tells.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// How long a stream of events lasts: whoever follows it asks again, and proves again who it is.
 const LONGEST: Duration = Duration::from_secs(300);
+
+/// One stream of events, and who follows it.
+struct Stream {
+    state: ApiState,
+    watch: Watch,
+    caller: Caller,
+    via: Via,
+    /// The credential that it was opened with.
+    headers: HeaderMap,
+    news: watch::Receiver<News>,
+    /// How often something was changed, at the last look at who follows.
+    changed: u64,
+    /// When that has to be looked at again.
+    due: Instant,
+    end: Instant,
+    first: Option<String>,
+}
 
 /// Which questions to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -110,7 +135,8 @@ async fn list(
 }
 
 /// What happens to questions, as server-sent events: first those that are open, then each that is asked, answered or
-/// over (`event: approval`, `data: {"id", "state"}`). Ends after some minutes; ask again.
+/// over (`event: approval`, `data: {"id", "state"}`). Ends after some minutes, with the session, with a change of the
+/// caller's roles, and when the gateway stops; ask again.
 #[utoipa::path(
     get,
     path = "/approvals/events",
@@ -119,28 +145,60 @@ async fn list(
     responses((status = 200, description = "Events.", body = String, content_type = "text/event-stream")),
     extensions(("x-permission" = json!("read_decisions")))
 )]
-async fn events(State(state): State<ApiState>, caller: Caller) -> Result<Response, Problem> {
+async fn events(
+    State(state): State<ApiState>,
+    caller: Caller,
+    via: Via,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let news = state.control().inner.news.subscribe();
+    let changed = news.borrow().changed;
     let watch = state.control().watch_approvals(&caller).await?;
-    let begin = (watch, Instant::now() + LONGEST, Some(": this is what waits for a yes\nretry: 1000\n\n".to_owned()));
-    let stream = futures_util::stream::unfold(begin, async |(mut watch, end, first)| {
-        let text = match first {
-            Some(first) => first,
-            None => event(&mut watch, end).await?,
-        };
-        Some((Ok::<_, Infallible>(text), (watch, end, None)))
+    let (now, first) = (Instant::now(), Some(": this is what waits for a yes\nretry: 1000\n\n".to_owned()));
+    let (due, end, headers) = (now + LOOK, now + LONGEST, credential(&headers));
+    let begin = Stream { state, watch, caller, via, headers, news, changed, due, end, first };
+    let stream = futures_util::stream::unfold(begin, async |mut stream| {
+        let text = stream.next().await?;
+        Some((Ok::<_, Infallible>(text), stream))
     });
     Ok(([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(stream)).into_response())
 }
 
-/// The next event as text; `None` at the end.
-async fn event(watch: &mut Watch, end: Instant) -> Option<String> {
-    let silence = Instant::now() + SILENCE;
-    tokio::select! {
-        told = watch.next() => {
-            let data = serde_json::to_string(&told.ok()?).ok()?;
-            Some(format!("event: approval\ndata: {data}\n\n"))
+impl Stream {
+    /// The next event as text; `None` at the end.
+    async fn next(&mut self) -> Option<String> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
         }
-        () = tokio::time::sleep_until(silence.min(end)) => (silence < end).then(|| ": nothing new\n\n".to_owned()),
+        let silence = Instant::now() + SILENCE;
+        loop {
+            let told = tokio::select! {
+                told = self.watch.next() => Some(told.ok()?),
+                news = self.news.changed() => {
+                    news.ok()?;
+                    None
+                }
+                () = tokio::time::sleep_until(silence.min(self.due).min(self.end)) => None,
+            };
+            let (news, now) = (*self.news.borrow_and_update(), Instant::now());
+            if news.ends || (told.is_none() && now >= self.end) {
+                return None;
+            }
+            // What is indexed is news, too, and has nothing to do with who follows.
+            if told.is_some() || now >= self.due || news.changed != self.changed {
+                (self.due, self.changed) = (now + LOOK, news.changed);
+                if !is_still(&self.state, self.via, &self.headers, &self.caller).await {
+                    return None;
+                }
+            }
+            if let Some(told) = told {
+                let data = serde_json::to_string(&told).ok()?;
+                return Some(format!("event: approval\ndata: {data}\n\n"));
+            }
+            if now >= silence {
+                return Some(": nothing new\n\n".to_owned());
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::sessions::Session;
 use axum::extract::FromRequestParts;
 use callgate_policy::Organisation;
 use callgate_store::{Role, Roles};
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
@@ -69,6 +69,21 @@ pub(super) async fn authenticate(
         Via::LocalSocket => local(state, headers).await,
         Via::Tcp { .. } => Err(unknown("nobody is signed in").into()),
     }
+}
+
+/// The headers that say who asks, for a stream that has to ask again.
+pub(super) fn credential(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for name in [AUTHORIZATION, COOKIE, HeaderName::from_static(ORGANISATION)] {
+        kept.extend(headers.get_all(&name).iter().map(|value| (name.clone(), value.clone())));
+    }
+    kept
+}
+
+/// Whether the credential of a stream is still good, and for the same.
+pub(super) async fn is_still(state: &ApiState, via: Via, headers: &HeaderMap, before: &Caller) -> bool {
+    let signed = authenticate(state, via, &Method::GET, headers).await;
+    signed.is_ok_and(|Signed { caller, .. }| caller == *before)
 }
 
 /// The session that a browser's cookie holds, where cookies are accepted at all.

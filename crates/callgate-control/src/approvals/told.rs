@@ -33,6 +33,8 @@ pub(crate) struct Watch {
     open: BTreeSet<String>,
     /// What is to be told first.
     first: VecDeque<Told>,
+    /// Something happened that it did not look at to the end.
+    is_behind: bool,
 }
 
 impl Control {
@@ -48,8 +50,8 @@ impl Control {
         })?;
         let changes = self.inner.desk.changes.subscribe();
         let (control, caller) = (self.clone(), caller.clone());
-        let mut watch =
-            Watch { control, caller, _place: place, changes, open: BTreeSet::new(), first: VecDeque::new() };
+        let (open, first) = (BTreeSet::new(), VecDeque::new());
+        let mut watch = Watch { control, caller, _place: place, changes, open, first, is_behind: false };
         watch.look().await?;
         Ok(watch)
     }
@@ -88,16 +90,18 @@ pub(super) fn event(
 }
 
 impl Watch {
-    /// The next thing that happened.
+    /// The next thing that happened. Can be cancelled without losing any.
     pub(crate) async fn next(&mut self) -> Result<Told, Error> {
         loop {
             if let Some(told) = self.first.pop_front() {
                 return Ok(told);
             }
-            if self.changes.changed().await.is_err() {
+            if !self.is_behind && self.changes.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
+            self.is_behind = true;
             self.look().await?;
+            self.is_behind = false;
         }
     }
 

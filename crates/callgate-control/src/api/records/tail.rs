@@ -1,7 +1,7 @@
 //! The stream of new decisions, as server-sent events.
 
 use super::super::ApiState;
-use super::super::authenticate::{Signed, authenticate};
+use super::super::authenticate::{credential, is_still};
 use super::super::page::Query;
 use super::super::problem::Problem;
 use super::super::via::Via;
@@ -12,8 +12,8 @@ use crate::records::{Decision, Subject, Tail};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
-use http::{HeaderMap, Method};
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -74,14 +74,10 @@ pub(super) async fn events(
     })?;
     let last = headers.get(LAST).and_then(|value| value.to_str().ok());
     let tail = state.control().tail(&caller, terms, last).await?;
-    let mut kept = HeaderMap::new();
-    for name in [AUTHORIZATION, COOKIE] {
-        kept.extend(headers.get_all(&name).iter().map(|value| (name.clone(), value.clone())));
-    }
     // One is on its way while the next is made.
     let (sender, receiver) = mpsc::channel(1);
     let runtime = state.control().inner.runtime.clone();
-    runtime.spawn(Stream { state, tail, caller, via, headers: kept, sender, _place: place }.run());
+    runtime.spawn(Stream { state, tail, caller, via, headers: credential(&headers), sender, _place: place }.run());
     let stream = futures_util::stream::unfold(receiver, async |mut receiver| {
         let text: String = receiver.recv().await?;
         Some((Ok::<_, Infallible>(text), receiver))
@@ -110,7 +106,8 @@ impl Stream {
                 () = tokio::time::sleep(LOOK) => true,
             };
             let Ok(decisions) = self.tail.look().await else { return };
-            if (is_due || !decisions.is_empty()) && !self.is_still_open().await {
+            let is_due = is_due || !decisions.is_empty();
+            if is_due && !is_still(&self.state, self.via, &self.headers, &self.caller).await {
                 return;
             }
             text = decisions.iter().map(event).collect();
@@ -118,12 +115,6 @@ impl Stream {
                 text.push_str(": nothing new\n\n");
             }
         }
-    }
-
-    /// Whether the credential is still good, and for the same.
-    async fn is_still_open(&self) -> bool {
-        let signed = authenticate(&self.state, self.via, &Method::GET, &self.headers).await;
-        signed.is_ok_and(|Signed { caller, .. }| caller == self.caller)
     }
 }
 

@@ -142,6 +142,35 @@ async fn a_stream_ends_with_what_opened_it() {
 }
 
 #[tokio::test]
+async fn a_stream_of_questions_ends_with_what_opened_it_too() {
+    let site = Site::new().await;
+    let admin = site.first.credential.reveal().to_owned();
+    let open = async |token: &str| {
+        let mut stream = site.stream("/api/v1/approvals/events", token, None).await;
+        assert!(stream.next().await.unwrap().starts_with(": this is what waits for a yes\n"));
+        stream
+    };
+    let member = json!({ "login": "grace", "roles": { "organisation": "viewer" } });
+    let made = site.root(Method::POST, "/api/v1/members", Some(member)).await.json();
+    let session = json!({ "link": made["link"]["secret"], "as": "token" });
+    let session = site.send(Ask::post("/api/v1/sessions").json(&session)).await.json();
+    let session = session["token"].as_str().unwrap();
+    let mut demoted = open(session).await;
+    let patch = json!({ "roles": { "servers": {} } });
+    let changed = site.root(Method::PATCH, "/api/v1/members/grace", Some(patch)).await;
+    assert!(changed.status.is_success(), "{changed:?}");
+    // Also where something is to be told at that moment.
+    let id = crate::approvals::trial::Asking::default().ask(&site.trial.control).await;
+    assert_eq!(demoted.next().await, None);
+    // Whoever may do the same as before is told.
+    let mut kept = open(&admin).await;
+    let told = kept.next().await.unwrap();
+    assert!(told.starts_with("event: approval\n") && told.contains(&id), "{told}");
+    site.trial.control.wind_up();
+    assert_eq!(kept.next().await, None);
+}
+
+#[tokio::test]
 async fn streams_are_counted() {
     let site = Site::new().await;
     let admin = site.first.credential.reveal().to_owned();
