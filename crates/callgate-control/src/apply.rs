@@ -11,7 +11,7 @@ pub use declare::{Declaration, DeclaredGrant, DeclaredServer};
 
 use crate::caller::{Caller, Cleared, Permission, Scope};
 use crate::control::Control;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::target::Target;
@@ -109,6 +109,10 @@ pub struct Applied {
     pub plan: Vec<PlanRow>,
     /// The grants that were minted, each with its token, which is shown this once.
     pub minted: Vec<MintedGrant>,
+    /// Which plan it is, of what is there: also the `ETag`. Sent as `If-Match`, nothing is done where it is another one
+    /// by then.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
+    pub plan_id: String,
 }
 
 /// One object of a plan.
@@ -176,12 +180,20 @@ pub struct MintedGrant {
 struct Round {
     origin: Origin,
     applying: Applying,
+    /// The only plan that may be carried out, where it was seen before.
+    only: Option<String>,
 }
 
 impl Control {
     /// Makes what is there what should be there, in one step: nothing is done unless all of it can be. CG3176 with
-    /// every problem at once.
-    pub async fn apply(&self, caller: &Caller, desired: Desired, applying: Applying) -> Result<Applied, Error> {
+    /// every problem at once; CG3118 where that is another plan than `only`.
+    pub async fn apply(
+        &self,
+        caller: &Caller,
+        desired: Desired,
+        applying: Applying,
+        only: Option<String>,
+    ) -> Result<Applied, Error> {
         for permission in [Permission::ManageGrants, Permission::EditPolicies] {
             caller.clear(permission, Scope::Organisation)?;
         }
@@ -190,7 +202,7 @@ impl Control {
             self.may_run(&cleared).await?;
         }
         let checked = check::check(self, caller.organisation(), desired).await?;
-        let (applied, _) = self.carry_out(&cleared, checked, Round { origin: Origin::Apply, applying }).await?;
+        let (applied, _) = self.carry_out(&cleared, checked, Round { origin: Origin::Apply, applying, only }).await?;
         Ok(applied)
     }
 
@@ -204,21 +216,29 @@ impl Control {
         let mut editing = self.edit(cleared).await?;
         let present = Present::read(&mut editing, &self.inner.vault).await?;
         let plan = compare::plan(self, &present, checked, &round)?;
+        let plan_id = plan.id(&present);
+        if round.only.is_some_and(|only| only != plan_id) {
+            let message = "the plan is another one by now: what it is about was changed, or what is desired was";
+            return Err(Error::new(Kind::Changed, "CG3118", message, "look at the plan again, and apply that one"));
+        }
         let changed = plan.steps.iter().any(|step| step.row.action != Action::Unchanged);
         let rows = plan.steps.iter().map(|step| step.row.clone()).collect();
         if round.applying.dry_run || !changed {
             // Dropped, the change never was.
-            return Ok((Applied { changed, applied: false, plan: rows, minted: Vec::new() }, plan.broken));
+            return Ok((Applied { changed, applied: false, plan: rows, minted: Vec::new(), plan_id }, plan.broken));
         }
         let known = plan.broken.clone();
         let mut execution = Execution::new(self, editing, &present, round.origin);
         for step in plan.in_order() {
             execution.carry_out(step).await?;
         }
-        let Execution { editing, minted, mut broken, .. } = execution;
+        let Execution { editing, minted, mut broken, removed, .. } = execution;
         broken.extend(known);
         editing.finish(self).await?;
-        Ok((Applied { changed, applied: true, plan: rows, minted }, broken))
+        for (id, name) in removed {
+            self.note_removal(cleared.caller().organisation(), &id, &name).await;
+        }
+        Ok((Applied { changed, applied: true, plan: rows, minted, plan_id }, broken))
     }
 }
 

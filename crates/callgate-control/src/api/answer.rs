@@ -14,7 +14,7 @@ use serde::Serialize;
 pub(crate) struct Answer<T> {
     status: StatusCode,
     value: Option<T>,
-    revision: Option<i64>,
+    tag: Option<String>,
     location: Option<String>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct IfMatch(pub(crate) Precondition);
 impl<T: Serialize> Answer<T> {
     /// 200 with this value.
     pub(crate) fn ok(value: T) -> Self {
-        Self { status: StatusCode::OK, value: Some(value), revision: None, location: None }
+        Self { status: StatusCode::OK, value: Some(value), tag: None, location: None }
     }
 
     /// 201: made, and where it is now.
@@ -35,14 +35,19 @@ impl<T: Serialize> Answer<T> {
 
     /// The same with the revision of what it shows: the `ETag`.
     pub(crate) fn revision(self, revision: i64) -> Self {
-        Self { revision: Some(revision), ..self }
+        self.tag(revision.to_string())
+    }
+
+    /// The same with this as the `ETag`.
+    pub(crate) fn tag(self, tag: String) -> Self {
+        Self { tag: Some(tag), ..self }
     }
 }
 
 impl Answer<()> {
     /// 204: done, and nothing to say.
     pub(crate) fn done() -> Self {
-        Self { status: StatusCode::NO_CONTENT, value: None, revision: None, location: None }
+        Self { status: StatusCode::NO_CONTENT, value: None, tag: None, location: None }
     }
 }
 
@@ -57,7 +62,7 @@ impl<T: Serialize> IntoResponse for Answer<T> {
             }
         };
         *response.status_mut() = self.status;
-        let tag = self.revision.and_then(|revision| HeaderValue::from_str(&format!("\"{revision}\"")).ok());
+        let tag = self.tag.and_then(|tag| HeaderValue::from_str(&format!("\"{tag}\"")).ok());
         response.headers_mut().extend(tag.map(|tag| (ETAG, tag)));
         let location = self.location.and_then(|location| HeaderValue::from_str(&location).ok());
         response.headers_mut().extend(location.map(|location| (LOCATION, location)));

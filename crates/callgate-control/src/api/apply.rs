@@ -6,11 +6,14 @@ use super::body::{Json, LONGEST_BODY};
 use super::problem::Problem;
 use crate::apply::{Applied, Applying, Desired, DesiredDocument, DesiredGrant, DesiredPolicy, DesiredServer};
 use crate::caller::Caller;
+use crate::error::{Error, Kind};
 use crate::moment;
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::target::{Target, TargetSchema};
 use axum::extract::State;
+use http::HeaderMap;
+use http::header::IF_MATCH;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -119,12 +122,17 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 /// Make what is there what should be there.
 ///
 /// All of it in one step: nothing is done unless all of it can be. What isn't named stays as it is, unless `prune` says
-/// that what was applied once goes. What the configuration file keeps can't be named.
+/// that what was applied once goes. What the configuration file keeps can't be named. With the `ETag` of a dry run as
+/// `If-Match`, nothing is done where the plan is another one by then.
 #[utoipa::path(
     post,
     path = "/apply",
     tag = "apply",
     operation_id = "apply",
+    params((
+        "If-Match" = Option<String>, Header, description = "The `ETag` of a dry run; `*` for whatever the plan is.",
+        pattern = r#"^(\*|"[0-9a-f]{32}")$"#
+    )),
     request_body = ApplyBody,
     responses((status = 200, description = "What was done, or in a dry run would be.", body = Applied)),
     extensions(("x-permission" = json!("manage_servers+manage_grants+edit_policies")))
@@ -132,10 +140,29 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 async fn apply(
     State(state): State<ApiState>,
     caller: Caller,
+    headers: HeaderMap,
     Json(body): Json<ApplyBody, LONGEST_BODY>,
 ) -> Result<Answer<Applied>, Problem> {
     let (desired, applying) = body.read();
-    Ok(Answer::ok(state.control().apply(&caller, desired, applying).await?))
+    let applied = state.control().apply(&caller, desired, applying, only(&headers)?).await?;
+    let id = applied.plan_id.clone();
+    Ok(Answer::ok(applied).tag(id))
+}
+
+/// The only plan that is meant; none where any is. A tag that no plan has is one that no plan matches.
+fn only(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let mut given = headers.get_all(IF_MATCH).iter();
+    let (Some(value), second) = (given.next(), given.next()) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    let id = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    match (text, id.filter(|id| !id.contains('"')), second) {
+        ("*", _, None) => Ok(None),
+        (_, Some(id), None) => Ok(Some(id.to_owned())),
+        _ => {
+            let message = "`If-Match` is neither `*` nor the `ETag` of one plan";
+            Err(Error::new(Kind::Malformed, "CG3146", message, "send the `ETag` as it came, with its quotes"))
+        }
+    }
 }
 
 impl ApplyBody {

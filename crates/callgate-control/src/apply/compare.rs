@@ -88,6 +88,19 @@ pub(super) fn plan(control: &Control, present: &Present, checked: Checked, round
 }
 
 impl Plan {
+    /// Which plan it is: what would be done, and at which revision is what it would be done to. Documents and settings
+    /// are in the rows; what changed in a secret way shows in the revision.
+    pub(super) fn id(&self, present: &Present) -> String {
+        let mut hasher = blake3::Hasher::new_derive_key("callgate 2026-11 plan");
+        for PlannedStep { row, act } in &self.steps {
+            let row = serde_json::to_vec(row).unwrap_or_default();
+            let revision = act.about().and_then(|id| present.changed.get(id)).copied().unwrap_or_default();
+            hasher.update(&u64::try_from(row.len()).unwrap_or_default().to_be_bytes()).update(&row);
+            hasher.update(&revision.to_be_bytes());
+        }
+        hex::encode(hasher.finalize().as_bytes().first_chunk::<16>().copied().unwrap_or_default())
+    }
+
     /// The steps in the order in which they can be made: what goes first, then what others need.
     pub(super) fn in_order(self) -> Vec<PlannedStep> {
         let mut steps = self.steps;
@@ -101,6 +114,21 @@ impl Plan {
             Act::AddGrant(_) | Act::ChangeGrant(..) => 6,
         });
         steps
+    }
+}
+
+impl Act {
+    /// The identity of what is there and would be another one.
+    fn about(&self) -> Option<&str> {
+        match self {
+            Self::RemoveGrant(grant) | Self::ChangeGrant(grant, _) => Some(&grant.id),
+            Self::RemoveServer(server) | Self::ChangeServer(server, _) => Some(&server.id),
+            Self::RemovePolicy(policy) | Self::AdoptPolicy(policy) => Some(&policy.id),
+            // A version says in its row which one it follows.
+            Self::Nothing | Self::AddServer(_) | Self::AddGrant(_) | Self::Publish { .. } | Self::AddBroken { .. } => {
+                None
+            }
+        }
     }
 }
 

@@ -70,7 +70,8 @@ impl Control {
         let mut problems = Problems::default();
         let checked = check::read(self, organisation, declaration.desired(file), &mut problems).await;
         problems.refuse()?;
-        let round = Round { origin: Origin::File, applying: Applying { dry_run: false, prune: true } };
+        let applying = Applying { dry_run: false, prune: true };
+        let round = Round { origin: Origin::File, applying, only: None };
         let (applied, broken) = self.carry_out(&cleared, checked, round).await?;
         for (policy, why) in broken {
             self.note_broken(&policy, &why).await?;

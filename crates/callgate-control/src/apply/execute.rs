@@ -28,6 +28,8 @@ pub(super) struct Execution<'e> {
     pub(super) minted: Vec<MintedGrant>,
     /// The identities of policies that never were good, and why.
     pub(super) broken: Vec<(String, String)>,
+    /// The identities and names of servers that were removed.
+    pub(super) removed: Vec<(String, String)>,
 }
 
 impl<'e> Execution<'e> {
@@ -36,8 +38,8 @@ impl<'e> Execution<'e> {
         let servers = present.servers.iter().map(|(name, server)| (name.clone(), server.record.id.clone())).collect();
         let policies = present.policies.iter().map(|(place, policy)| (place.clone(), policy.record.id.clone()));
         let policies = policies.collect();
-        let (used, minted, broken) = (None, Vec::new(), Vec::new());
-        Self { control, editing, present, origin, servers, policies, used, minted, broken }
+        let (used, minted, broken, removed) = (None, Vec::new(), Vec::new(), Vec::new());
+        Self { control, editing, present, origin, servers, policies, used, minted, broken, removed }
     }
 
     /// Makes one step.
@@ -59,7 +61,9 @@ impl<'e> Execution<'e> {
             }
             Act::RemoveServer(server) => {
                 self.editing.change.remove::<Server>(&server.id, at).await?;
+                self.editing.change.forget_definitions(&server.id).await?;
                 self.servers.remove(&server.name);
+                self.removed.push((server.id.clone(), server.name.clone()));
                 self.step("server remove", step.row.object, server_shown(&server), Value::Null).await
             }
             Act::AdoptPolicy(policy) => {

@@ -24,6 +24,8 @@ pub(super) struct Present {
     pub(super) policies: BTreeMap<(Option<String>, String), PresentPolicy>,
     /// The live grants by their server's identity and label.
     pub(super) grants: BTreeMap<(String, String), Grant>,
+    /// The revisions of all of them, by their identities.
+    pub(super) changed: BTreeMap<String, i64>,
     /// The identities that servers have or had.
     pub(super) used: BTreeSet<String>,
 }
@@ -47,9 +49,10 @@ impl Present {
     pub(super) async fn read(editing: &mut Editing<'_>, vault: &Vault) -> Result<Self, Error> {
         let organisation = editing.organisation().to_owned();
         let mut present = Self::default();
-        for Stored { record, removed, .. } in editing.change.changed_since::<Server>(Some(-1)).await? {
+        for Stored { record, removed, changed } in editing.change.changed_since::<Server>(Some(-1)).await? {
             present.used.insert(record.id.clone());
             if removed.is_none() {
+                present.changed.insert(record.id.clone(), changed);
                 let target = servers::opened(&record, &organisation, vault).ok();
                 let settings = serde_json::from_str(&record.settings).unwrap_or_default();
                 present.servers.insert(record.name.clone(), PresentServer { record, target, settings });
@@ -61,7 +64,8 @@ impl Present {
             let rows = editing.change.list::<Policy>(&page).await?;
             let full = rows.len() >= usize::try_from(CHUNK).unwrap_or(usize::MAX);
             after = rows.last().map(|row| row.record.id.clone());
-            for Stored { record, .. } in rows {
+            for Stored { record, changed, .. } in rows {
+                present.changed.insert(record.id.clone(), changed);
                 let number = record.current.to_string();
                 let version = editing.change.named::<PolicyVersion>(Some(&record.id), &number).await?;
                 let place = (record.server.clone(), record.name.clone());
@@ -72,8 +76,9 @@ impl Present {
                 break;
             }
         }
-        for Stored { record, .. } in editing.change.changed_since::<Grant>(None).await? {
+        for Stored { record, changed, .. } in editing.change.changed_since::<Grant>(None).await? {
             if record.revoked.is_none() {
+                present.changed.insert(record.id.clone(), changed);
                 present.grants.insert((record.server.clone(), record.label.clone()), record);
             }
         }

@@ -77,7 +77,7 @@ fn fields(applied: &Applied) -> Vec<String> {
 }
 
 async fn apply(trial: &Trial, desired: Desired, applying: Applying) -> Applied {
-    trial.control.apply(&member(Role::Admin), desired, applying).await.unwrap()
+    trial.control.apply(&member(Role::Admin), desired, applying, None).await.unwrap()
 }
 
 /// What the data plane has: grants as `SERVER/LABEL POLICY VERSION`.
@@ -290,7 +290,7 @@ async fn one_problem_and_nothing_is_applied() {
     desired.servers.push(server("bad", target(json!({ "url": "ftp://x/", "headers": { "K": "hush" } }))));
     desired.grants.push(grant("web", "", Some("none")));
     desired.grants.push(DesiredGrant { token: Some(Secret::new("hush-short".into())), ..grant("web", "short", None) });
-    let error = trial.control.apply(&member(Role::Admin), desired, REAL).await.unwrap_err();
+    let error = trial.control.apply(&member(Role::Admin), desired, REAL, None).await.unwrap_err();
     assert_eq!((error.code, error.kind), ("CG3176", Kind::Invalid));
     for part in [
         "policies/web/default.json:2:",
@@ -306,7 +306,7 @@ async fn one_problem_and_nothing_is_applied() {
     let mut desired = fleet();
     desired.policies.push(policy("nowhere", "default", ALLOW));
     desired.grants.push(grant("web", "x", Some("none")));
-    let error = trial.control.apply(&member(Role::Admin), desired, REAL).await.unwrap_err();
+    let error = trial.control.apply(&member(Role::Admin), desired, REAL, None).await.unwrap_err();
     assert!(error.message.contains("no server `nowhere`") && error.message.contains("no policy `none`"), "{error}");
     assert_eq!((published(&trial), trial.journal.bodies().len()), (Vec::<String>::new(), 0));
     let reads = trial.control.inner.store.reads("default");
@@ -322,7 +322,7 @@ async fn a_token_that_is_in_use_stops_everything() {
     apply(&trial, desired.clone(), REAL).await;
     let mut second = Desired { servers: vec![server("new", web("a"))], ..Desired::default() };
     second.grants.push(DesiredGrant { token: token(), ..grant("new", "thief", None) });
-    let error = trial.control.apply(&member(Role::Admin), second, REAL).await.unwrap_err();
+    let error = trial.control.apply(&member(Role::Admin), second, REAL, None).await.unwrap_err();
     assert_eq!(error.code, "CG3105");
     assert!(!error.message.contains(TOKEN));
     assert_eq!(published(&trial).len(), 2);
@@ -333,9 +333,9 @@ async fn a_token_that_is_in_use_stops_everything() {
 async fn nobody_but_an_admin_applies() {
     let trial = Trial::new().await;
     for role in [Role::Viewer, Role::PolicyManager] {
-        let error = trial.control.apply(&member(role), fleet(), DRY).await.unwrap_err();
+        let error = trial.control.apply(&member(role), fleet(), DRY, None).await.unwrap_err();
         assert_eq!(error.kind, Kind::Forbidden);
     }
     let scoped = caller("default", Roles { organisation: None, servers: [("x".to_owned(), Role::Admin)].into() });
-    assert_eq!(trial.control.apply(&scoped, fleet(), DRY).await.unwrap_err().kind, Kind::Forbidden);
+    assert_eq!(trial.control.apply(&scoped, fleet(), DRY, None).await.unwrap_err().kind, Kind::Forbidden);
 }

@@ -23,6 +23,9 @@ pub(crate) struct ApplyArgs {
     /// Show the plan, change nothing, and exit 1 where anything differs
     #[arg(long, conflicts_with_all = ["dry_run", "tokens_out"])]
     pub check: bool,
+    /// Apply only where the plan is still this one, as `--dry-run` named it
+    #[arg(long, value_name = "PLAN")]
+    pub if_plan: Option<String>,
     /// Write the tokens of new grants into this file (mode 0600), beside those that are in it, instead of printing them
     #[arg(long, value_name = "FILE")]
     pub tokens_out: Option<PathBuf>,

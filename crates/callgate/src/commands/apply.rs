@@ -25,7 +25,10 @@ pub(super) fn run(args: &ApplyArgs, environment: &Environment) -> Result<Exit, F
         "dry_run": args.dry_run || args.check, "prune": args.prune,
         "servers": servers, "policies": policies, "baseline": baseline, "grants": grants,
     });
-    let request = Request::post(path(&["apply"], &[]), &body);
+    let mut request = Request::post(path(&["apply"], &[]), &body);
+    if let Some(plan) = &args.if_plan {
+        request = request.at(&format!("\"{plan}\""));
+    }
     let mut answer = Fleet::changing(&args.data, environment)?.send(request)?.tree();
     let kept = tokens.map_or(Ok(()), |tokens| tokens.keep(&mut answer));
     if args.json.json {
@@ -57,6 +60,9 @@ fn show(answer: &Value) {
         _ => "nothing to do",
     };
     output::text(&format!("{done}: {add} to add, {change} to change, {remove} to remove, {same} as they should be"));
+    if done == "not applied" {
+        output::text(&format!("exactly this plan: `--if-plan {}`", cell(answer, "plan_id")));
+    }
     let minted = answer.get("minted").map(rows).unwrap_or_default();
     let tokens: Vec<Vec<String>> = minted
         .iter()

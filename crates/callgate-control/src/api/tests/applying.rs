@@ -47,3 +47,41 @@ async fn what_cannot_be_applied_is_a_problem_without_secrets() {
     let asked = Ask::new(Method::POST, PATH).bearer(&viewer).json(&json!({ "dry_run": true }));
     assert_eq!(site.send(asked).await.status, 403);
 }
+
+#[tokio::test]
+async fn a_plan_that_is_another_one_by_now_is_not_applied() {
+    let site = Site::new().await;
+    let admin = site.first.credential.reveal().to_owned();
+    let send = async |body: &Value, plan: Option<&str>| {
+        let ask = Ask::post(PATH).bearer(&admin).json(body);
+        site.send(match plan {
+            Some(plan) => ask.header("if-match", plan),
+            None => ask,
+        })
+        .await
+    };
+    let body = desired(r#"{"version":"1","default":"deny"}"#);
+    assert_eq!(send(&body, None).await.status, 200);
+    let mut wanted = body.clone();
+    wanted["servers"][0]["target"]["url"] = "https://eu.example.com/".into();
+    let mut dry = wanted.clone();
+    dry["dry_run"] = true.into();
+    let seen = send(&dry, None).await;
+    let plan = seen.header("etag").to_owned();
+    assert_eq!(plan, format!("\"{}\"", seen.json()["plan_id"].as_str().unwrap()));
+    // Somebody else is faster.
+    let theirs = json!({ "settings": { "idle": "7m" } });
+    assert_eq!(site.root(Method::PATCH, "/api/v1/servers/web", Some(theirs)).await.status, 200);
+    assert_eq!(outcome(&send(&wanted, Some(&plan)).await), "412 CG3118");
+    let server = site.root(Method::GET, "/api/v1/servers/web", None).await.json();
+    assert_eq!(
+        (&server["settings"]["idle"], &server["target"]["url"]),
+        (&json!("7m"), &json!("https://web.example.com/"))
+    );
+    for (wrong, expected) in [("7", "400 CG3146"), ("W/\"7\"", "400 CG3146"), ("\"7\"", "412 CG3118")] {
+        assert_eq!(outcome(&send(&wanted, Some(wrong)).await), expected, "{wrong}");
+    }
+    let plan = send(&dry, None).await.header("etag").to_owned();
+    assert_eq!(send(&wanted, Some(&plan)).await.json()["applied"], true);
+    assert_eq!(send(&body, Some("*")).await.json()["applied"], true);
+}
