@@ -17,6 +17,7 @@ use crate::webhooks::Outgoing;
 use callgate_store::{Reads, Store};
 use futures_util::future::BoxFuture;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
@@ -40,6 +41,9 @@ pub trait Upstreams: Send + Sync {
     fn tools<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<String, String>>;
 }
 
+/// How often it is looked for what others changed in the store, even if nobody tells.
+pub const ANYWAY: Duration = Duration::from_secs(30);
+
 /// So many servers are asked for their tools at once.
 const ASKED_AT_ONCE: usize = 4;
 
@@ -59,6 +63,8 @@ pub struct Parts {
     pub vault: Vault,
     /// The time: milliseconds since the Unix epoch.
     pub clock: fn() -> i64,
+    /// How often it is looked for what others changed in the store, even if nobody tells: [`ANYWAY`].
+    pub anyway: Duration,
 }
 
 /// The control plane. Cheap to clone.
@@ -109,7 +115,7 @@ impl Control {
     /// Opens the control plane: the keys are the right ones, what waits for the journal is recorded, then everything is
     /// published, and what changes in the store from now on is followed.
     pub async fn open(parts: Parts) -> Result<Self, Error> {
-        let Parts { store, changes, upstreams, outgoing, tokens, vault, clock } = parts;
+        let Parts { store, changes, upstreams, outgoing, tokens, vault, clock, anyway } = parts;
         vault.prove(&store).await?;
         if !tokens.is_of(&store).await? {
             tracing::error!(
@@ -118,7 +124,7 @@ impl Control {
             );
         }
         let (published, _) = watch::channel(Arc::new(Configuration::default()));
-        let notifications = store.notifications();
+        let notifications = store.notifications(anyway);
         let inner = Inner {
             store,
             changes,

@@ -55,7 +55,7 @@ pub use caller::{Caller, Cleared, Permission, Scope, Who};
 pub use configuration::{
     Configuration, PublishedDefinition, PublishedDefinitions, PublishedGrant, PublishedPolicy, PublishedServer,
 };
-pub use control::{ChangeLog, Control, Parts, Upstreams};
+pub use control::{ANYWAY, ChangeLog, Control, Parts, Upstreams};
 pub use error::{Error, Kind};
 pub use members::Link;
 pub use organisations::FirstUse;

@@ -149,7 +149,10 @@ impl Publisher {
 pub(crate) async fn keep(inner: Weak<Inner>, mut notifications: Notifications) {
     let Some(retry) = inner.upgrade().map(|inner| Arc::clone(&inner.retry)) else { return };
     let mut pause = None;
-    let mut is_locked = true;
+    let mut is_locked = match inner.upgrade() {
+        Some(inner) => inner.publisher.lock().await.is_locked(),
+        None => return,
+    };
     loop {
         match pause {
             Some(pause) => tokio::time::sleep(pause).await,

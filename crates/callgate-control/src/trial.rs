@@ -264,6 +264,8 @@ pub(crate) async fn sending(
     outgoing: Arc<dyn Outgoing>,
 ) -> Result<Control, crate::Error> {
     Control::open(Parts {
+        // What another process changes is told, or never seen.
+        anyway: std::time::Duration::MAX,
         store: Store::open(url).await?,
         changes: Arc::clone(journal) as Arc<dyn ChangeLog>,
         upstreams: Arc::new(Anything),

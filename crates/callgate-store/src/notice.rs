@@ -9,9 +9,6 @@ use tokio::task::JoinHandle;
 /// The channel of PostgreSQL on which changes are told.
 pub(crate) const CHANNEL: &str = "callgate_changes";
 
-/// How often one looks again even if nothing was told: a connection can be dead without anybody noticing.
-const ANYWAY: Duration = Duration::from_secs(30);
-
 /// How long a lost database is left alone before it is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -32,9 +29,9 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    pub(crate) fn new(pool: Option<PgPool>) -> Self {
+    pub(crate) fn new(pool: Option<PgPool>, anyway: Duration) -> Self {
         let (sender, notices) = mpsc::channel(64);
-        let task = pool.map(|pool| tokio::spawn(listen(pool, sender)));
+        let task = pool.map(|pool| tokio::spawn(listen(pool, sender, anyway)));
         Self { notices, task }
     }
 
@@ -57,10 +54,10 @@ impl Drop for Notifications {
 }
 
 /// Listens until nobody asks any more or the store is closed; connects again whenever it has to, and complains once.
-async fn listen(pool: PgPool, sender: mpsc::Sender<Notice>) {
+async fn listen(pool: PgPool, sender: mpsc::Sender<Notice>, anyway: Duration) {
     let mut is_lost = false;
     while !pool.is_closed() {
-        let Err(error) = heard(&pool, &sender, &mut is_lost).await else { return };
+        let Err(error) = heard(&pool, &sender, anyway, &mut is_lost).await else { return };
         if !is_lost {
             let why = crate::error::why(&error);
             tracing::warn!(%why, "the database doesn't tell what other processes change; trying until it does");
@@ -71,19 +68,24 @@ async fn listen(pool: PgPool, sender: mpsc::Sender<Notice>) {
 }
 
 /// Listens on one connection; ends well when nobody asks any more.
-async fn heard(pool: &PgPool, sender: &mpsc::Sender<Notice>, is_lost: &mut bool) -> Result<(), sqlx::Error> {
+async fn heard(
+    pool: &PgPool,
+    sender: &mpsc::Sender<Notice>,
+    anyway: Duration,
+    is_lost: &mut bool,
+) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     *is_lost = false;
     let mut notice = Notice::LookAgain;
     while sender.send(notice).await.is_ok() {
-        notice = match tokio::time::timeout(ANYWAY, listener.try_recv()).await {
+        notice = match tokio::time::timeout(anyway, listener.try_recv()).await {
             Ok(Ok(Some(told))) => Notice::Changed(told.payload().to_owned()),
             Ok(Ok(None)) => Notice::LookAgain,
             Ok(Err(error)) => return Err(error),
             Err(_) => {
                 // A connection that is dead without anybody having noticed fails here.
-                let ping = tokio::time::timeout(ANYWAY, sqlx::query("SELECT 1").execute(&mut listener)).await;
+                let ping = tokio::time::timeout(anyway, sqlx::query("SELECT 1").execute(&mut listener)).await;
                 ping.map_err(|_| sqlx::Error::PoolTimedOut)??;
                 Notice::LookAgain
             }

@@ -141,9 +141,10 @@ impl Store {
         Change::begin(self, organisation).await
     }
 
-    /// What other processes change, as it happens.
-    pub fn notifications(&self) -> Notifications {
-        Notifications::new(self.inner.listener.clone())
+    /// What other processes change, as it happens; looked for again after `anyway` even if nothing was told, because a
+    /// connection can be dead without anybody noticing.
+    pub fn notifications(&self, anyway: Duration) -> Notifications {
+        Notifications::new(self.inner.listener.clone(), anyway)
     }
 
     /// Tells other processes that an organisation changed, once its journal has the change. They would find out

@@ -87,6 +87,7 @@ impl Standby {
             outgoing: Arc::new(Sending::new(config.webhooks_link_local)),
             tokens,
             clock: moment::now,
+            anyway: callgate_control::ANYWAY,
         };
         let store = parts.store.clone();
         let control = Control::open(parts).await?;

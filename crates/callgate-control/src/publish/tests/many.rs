@@ -6,18 +6,25 @@ use crate::trial::{Notes, process, root};
 use callgate_store::Store;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 use testkit::Postgres;
 
-/// Waits until a process has published these credentials of the server `kernel`.
+/// Far longer than it takes: only what never comes is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until a process has published these credentials of the server `kernel`. It looks for them only where it is told
+/// to.
 async fn published(control: &Control, value: &str) {
     let mut configuration = control.configuration();
     let has = |configuration: &Arc<crate::Configuration>| {
         let found = configuration.servers.iter().find(|server| server.name == "kernel");
         found.is_some_and(|server| server.target.secrets().get("X").is_some_and(|secret| secret.reveal() == value))
     };
-    configuration.wait_for(has).await.unwrap();
+    let published = tokio::time::timeout(PATIENCE, configuration.wait_for(has)).await;
+    assert!(published.expect("nobody told of it").is_ok());
 }
 
+/// The first look is made when another process begins to listen: what comes after the first change was told.
 #[tokio::test]
 async fn what_one_process_changes_another_one_publishes() {
     let url = Postgres::shared().unwrap().database().unwrap();
