@@ -29,6 +29,13 @@ pub(crate) struct Step {
     pub(crate) after: Value,
 }
 
+/// Which change of which organisation, and which of its steps.
+pub(crate) struct Place<'p> {
+    pub(crate) organisation: &'p str,
+    pub(crate) generation: i64,
+    pub(crate) position: u64,
+}
+
 /// Wakes the task that publishes what nobody published, unless somebody did.
 struct Unpublished<'c>(Option<&'c Notify>);
 
@@ -80,13 +87,11 @@ impl Editing<'_> {
     /// Leaves a step for the journal. Organisation, generation and position together name it: one that was interrupted
     /// may be journalled twice.
     pub(crate) async fn step(&mut self, step: Step) -> Result<(), Error> {
-        let Step { what, object, before, after } = step;
-        let body = serde_json::json!({
-            "organisation": self.organisation, "generation": self.change.generation(), "position": self.position,
-            "at": self.at, "who": self.who.word(), "what": what, "object": object, "before": before, "after": after,
-        });
+        let generation = self.change.generation();
+        let place = Place { organisation: &self.organisation, generation, position: self.position };
+        let body = step.body(&place, self.at, &self.who);
         self.position += 1;
-        Ok(self.change.record(body.to_string()).await?)
+        Ok(self.change.record(body).await?)
     }
 
     /// Commits, records in the journal, and publishes: when this returns, the next call sees it. CG3115 where it is
@@ -100,6 +105,19 @@ impl Editing<'_> {
         control.publish().await.map_err(|error| waiting(&error))?;
         unpublished.0 = None;
         Ok(())
+    }
+}
+
+impl Step {
+    /// The body of its record in the journal.
+    pub(crate) fn body(self, place: &Place<'_>, at: i64, who: &Who) -> String {
+        let Self { what, object, before, after } = self;
+        let Place { organisation, generation, position } = place;
+        let body = serde_json::json!({
+            "organisation": organisation, "generation": generation, "position": position,
+            "at": at, "who": who.word(), "what": what, "object": object, "before": before, "after": after,
+        });
+        body.to_string()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Organisations, and the first one: what a fresh database needs before anybody can sign in.
 
 use crate::caller::{Caller, Permission, Scope, Who};
+use crate::change::{Place, Step};
 use crate::control::Control;
 use crate::error::{Error, Kind};
 use crate::members::{LINK_LASTS, Link, NewMember};
@@ -9,6 +10,7 @@ use crate::secret::Secret;
 use crate::tokens::NewToken;
 use callgate_policy::Organisation;
 use callgate_store::{Credential, CredentialKind, Member, OrganisationRecord, Page, Role, Roles, StoreError};
+use serde_json::{Value, json};
 
 /// The organisation of a fresh database.
 const FIRST: &str = "default";
@@ -46,7 +48,7 @@ impl Control {
             return Ok(None);
         }
         if !self.has_organisation(FIRST).await? {
-            self.inner.store.add_organisation(FIRST, self.now()).await?;
+            self.make_organisation(FIRST, &Who::Local).await?;
         }
         let caller = Caller::new(FIRST, Who::Local, admin(), true);
         let cleared = caller.clear(Permission::ManageInstance, Scope::Organisation)?;
@@ -90,7 +92,7 @@ impl Control {
             return Err(Error::new(Kind::Invalid, "CG3158", message, "choose another one"));
         }
         let inside = Caller::new(name, caller.who().clone(), admin(), false);
-        match self.inner.store.add_organisation(name, self.now()).await {
+        match self.make_organisation(name, caller.who()).await {
             Err(StoreError::Taken { .. }) => {}
             done => {
                 done?;
@@ -106,6 +108,15 @@ impl Control {
             }
             _ => Err(StoreError::Taken { what: "organisation", name: name.to_owned() }.into()),
         }
+    }
+
+    /// Makes an organisation, and leaves that for the journal: published with its first admin.
+    async fn make_organisation(&self, name: &str, who: &Who) -> Result<(), StoreError> {
+        let at = self.now();
+        let (what, object) = ("organisation add", format!("organisation/{name}"));
+        let step = Step { what, object, before: Value::Null, after: json!({ "name": name }) };
+        let place = Place { organisation: name, generation: 0, position: 0 };
+        self.inner.store.add_organisation(name, at, Some(step.body(&place, at, who))).await
     }
 
     async fn first_admin(&self, name: &str) -> Result<FirstAdmin, Error> {
@@ -136,15 +147,30 @@ mod tests {
     use crate::attempts::Attempts;
     use crate::sessions::SignIn;
     use crate::trial::{NOW, Trial, root};
+    use serde_json::json;
 
     #[tokio::test]
     async fn an_organisation_that_was_cut_off_gets_its_admin_after_all() {
         let trial = Trial::new().await;
         let control = &trial.control;
-        control.inner.store.add_organisation("lab", NOW).await.unwrap();
+        control.inner.store.add_organisation("lab", NOW, None).await.unwrap();
         control.add_organisation(&root(), "lab", "eve").await.unwrap();
         let error = control.add_organisation(&root(), "lab", "mallory").await.unwrap_err();
         assert_eq!(error.code, "CG3102");
+    }
+
+    #[tokio::test]
+    async fn a_new_organisation_is_on_record_before_all_that_is_in_it() {
+        let trial = Trial::new().await;
+        trial.control.add_organisation(&root(), "lab", "eve").await.unwrap();
+        // Sent again, it is no new one.
+        trial.control.add_organisation(&root(), "lab", "eve").await.unwrap();
+        let bodies = trial.journal.bodies();
+        let first = &bodies[0];
+        assert_eq!((&first["what"], &first["object"]), (&json!("organisation add"), &json!("organisation/lab")));
+        assert_eq!((&first["organisation"], &first["generation"]), (&json!("lab"), &json!(0)));
+        assert_eq!((&first["who"], &first["after"]), (&json!("token:admin"), &json!({ "name": "lab" })));
+        assert_eq!(bodies.iter().filter(|body| body["what"] == "organisation add").count(), 1);
     }
 
     #[tokio::test]

@@ -62,7 +62,7 @@ impl Trial {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&url(&directory)).await.unwrap();
         if store.organisations().await.unwrap().is_empty() {
-            store.add_organisation("default", NOW).await.unwrap();
+            store.add_organisation("default", NOW, None).await.unwrap();
         }
         store.close().await;
         let journal = Arc::new(Notes::default());

@@ -116,12 +116,16 @@ impl Store {
         in_time(async { organisations(&mut *self.inner.pool.acquire().await?).await }).await
     }
 
-    /// Makes an organisation. [`StoreError::Taken`] where its name is.
-    pub async fn add_organisation(&self, name: &str, at: i64) -> Result<(), StoreError> {
+    /// Makes an organisation, at its generation 0, with the journal's copy of that. [`StoreError::Taken`] where its name
+    /// is.
+    pub async fn add_organisation(&self, name: &str, at: i64, body: Option<String>) -> Result<(), StoreError> {
         self.written(async |write| {
             let statement = sqlx::query("INSERT INTO organisations (name, generation, created) VALUES ($1, 0, $2)");
             let done = statement.bind(name).bind(at).execute(&mut *write.transaction).await;
-            done.map(drop).map_err(|error| StoreError::of_write(error, "organisation", || name.to_owned()))
+            done.map_err(|error| StoreError::of_write(error, "organisation", || name.to_owned()))?;
+            let Some(body) = body else { return Ok(()) };
+            let sql = "INSERT INTO outbox (organisation, generation, position, body) VALUES ($1, 0, 0, $2)";
+            Ok(sqlx::query(sql).bind(name).bind(body).execute(&mut *write.transaction).await.map(drop)?)
         })
         .await
     }

@@ -88,7 +88,7 @@ async fn files_are_their_owners_alone() {
             continue;
         }
         let store = Store::open(&format!("sqlite:{}", path.display())).await.unwrap();
-        store.add_organisation("acme", 1).await.unwrap();
+        store.add_organisation("acme", 1, None).await.unwrap();
         for end in ["", "-wal", "-shm"] {
             let file = folder.path().join(format!("{name}{end}"));
             assert_eq!(mode(&file), 0o600, "{}", file.display());

@@ -64,8 +64,8 @@ fn decision(n: i64) -> DecisionRow {
 }
 
 async fn filled(store: &Store, count: i64) -> Vec<DecisionRow> {
-    store.add_organisation("acme", 1).await.unwrap();
-    store.add_organisation("other", 1).await.unwrap();
+    store.add_organisation("acme", 1, None).await.unwrap();
+    store.add_organisation("other", 1, None).await.unwrap();
     let mut change = store.begin("acme").await.unwrap();
     for (n, server) in ["server0", "server1"].into_iter().enumerate() {
         let id = format!("uuid-{server}");

@@ -94,7 +94,7 @@ async fn of_a_bad_document_nothing_is_kept_unless_asked_for() {
 #[tokio::test]
 async fn each_organisation_has_a_part_of_its_own() {
     let trial = Trial::new().await;
-    trial.control.inner.store.add_organisation("other", 1).await.unwrap();
+    trial.control.inner.store.add_organisation("other", 1, None).await.unwrap();
     let own = Import { public: false, ..public("own.json") };
     put(&trial, own.clone(), &entry("mine", &json!([tool("secret_tool", "A secret.")]))).await;
     put(&trial, public("all.json"), &entry("ours", &json!([tool("open_tool", "In the open.")]))).await;

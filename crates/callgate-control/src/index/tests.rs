@@ -65,7 +65,7 @@ impl Bench {
         let options = Options { segment_bytes: 4_000, ..Options::default() };
         let journal = Journal::open(&dir.path().join("journal"), options, &mut |_| Ok(())).unwrap();
         let store = Store::open(&format!("sqlite:{}", dir.path().join("test.db").display())).await.unwrap();
-        store.add_organisation("default", 1).await.unwrap();
+        store.add_organisation("default", 1, None).await.unwrap();
         Self { dir, journal, store }
     }
 

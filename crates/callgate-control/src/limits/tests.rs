@@ -23,7 +23,7 @@ const DOCUMENT: &str = r#"{
 async fn bench() -> (Trial, Arc<Fake>) {
     let trial = Trial::new().await;
     let store = &trial.control.inner.store;
-    store.add_organisation("other", 1).await.unwrap();
+    store.add_organisation("other", 1, None).await.unwrap();
     for (organisation, server_name) in [("default", "kernel"), ("default", "bank"), ("other", "kernel")] {
         let mut change = store.begin(organisation).await.unwrap();
         let id = format!("{organisation}-{server_name}");

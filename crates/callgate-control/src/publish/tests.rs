@@ -81,7 +81,7 @@ async fn each_change_is_published_and_nothing_else_is_made_anew() {
 #[tokio::test]
 async fn a_baseline_reaches_every_grant_of_its_organisation_only() {
     let Trial { control, directory: _directory, .. } = Trial::new().await;
-    control.inner.store.add_organisation("other", NOW).await.unwrap();
+    control.inner.store.add_organisation("other", NOW, None).await.unwrap();
     change!(control, "one", |change|
         change.insert(&server("a")).await.unwrap();
         change.insert(&grant("g_1", "id-a", None)).await.unwrap();

@@ -185,7 +185,7 @@ async fn roles_reach_as_far_as_they_say() {
 async fn organisations_do_not_see_each_other() {
     let trial = Trial::new().await;
     let control = &trial.control;
-    control.inner.store.add_organisation("other", crate::trial::NOW).await.unwrap();
+    control.inner.store.add_organisation("other", crate::trial::NOW, None).await.unwrap();
     let row = control.add_server(&member(Role::Admin), new("kernel")).await.unwrap();
     let stranger = caller("other", Roles { organisation: Some(Role::Admin), ..Roles::default() });
     assert!(control.list_servers(&stranger, &part()).await.unwrap().items.is_empty());

@@ -80,10 +80,17 @@ impl Control {
             return Err(self.inner.vault.source.missing(*missing));
         }
         in_use.extend(keys.keys());
+        let before = self.inner.vault.version();
         self.inner.vault.take(&self.inner.store, keys).await?;
         let mut rotated = Rotated { version: self.inner.vault.version(), ..Rotated::default() };
         for organisation in self.inner.store.organisations().await? {
             self.reseal(&cleared, &organisation.name, &mut rotated).await?;
+        }
+        if rotated.resealed == 0 && rotated.version != before {
+            // Nothing was sealed, and what is sealed next is with another key all the same.
+            let mut editing = self.edit(&cleared).await?;
+            editing.step(step(rotated.version, 0)).await?;
+            editing.finish(self).await?;
         }
         let needed = self.key_versions().await?;
         in_use.remove(&rotated.version);
@@ -142,9 +149,7 @@ impl Control {
             return Ok(());
         }
         rotated.resealed += resealed;
-        let after = json!({ "version": rotated.version, "resealed": resealed });
-        let step = Step { what: "keys rotate", object: "keys".to_owned(), before: serde_json::Value::Null, after };
-        editing.step(step).await?;
+        editing.step(step(rotated.version, resealed)).await?;
         editing.finish(self).await
     }
 
@@ -186,4 +191,10 @@ impl Control {
         let Ok(plain) = vault.open(place, version, bytes) else { return Ok(None) };
         vault.seal(place, &plain).map(Some)
     }
+}
+
+/// What the journal says about a rotation, of one organisation.
+fn step(version: i64, resealed: u64) -> Step {
+    let after = json!({ "version": version, "resealed": resealed });
+    Step { what: "keys rotate", object: "keys".to_owned(), before: serde_json::Value::Null, after }
 }

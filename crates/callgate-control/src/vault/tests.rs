@@ -171,6 +171,17 @@ async fn keys_are_changed_while_serving() {
 }
 
 #[tokio::test]
+async fn a_new_key_is_on_record_where_nothing_was_sealed_yet() {
+    let trial = Trial::new().await;
+    let rotated = trial.control.rotate_keys(&root()).await.unwrap();
+    assert_eq!((rotated.version, rotated.resealed), (2, 0));
+    let bodies = trial.journal.bodies();
+    let said: Vec<_> = bodies.iter().map(|body| (&body["what"], &body["after"], &body["who"])).collect();
+    let after = serde_json::json!({ "version": 2, "resealed": 0 });
+    assert_eq!(said, [(&"keys rotate".into(), &after, &"token:admin".into())]);
+}
+
+#[tokio::test]
 async fn an_end_between_any_two_steps_of_a_rotation_leaves_everything_readable() {
     // After the file has another key, after the store knows of it, and after some records are sealed with it.
     for done in 0..3 {

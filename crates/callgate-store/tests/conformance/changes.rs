@@ -66,7 +66,7 @@ pub async fn organisations_count_by_themselves(place: Place) {
     let found = store.organisations().await.unwrap();
     let found: Vec<_> = found.iter().map(|it| (it.name.as_str(), it.generation, it.created)).collect();
     assert_eq!(found, [("acme", 3, 1), ("other", 1, 2)]);
-    let twice = store.add_organisation("acme", 5).await.unwrap_err();
+    let twice = store.add_organisation("acme", 5, None).await.unwrap_err();
     assert_eq!(twice.to_string(), "CG3102: organisation `acme` is there already; choose another name");
 }
 

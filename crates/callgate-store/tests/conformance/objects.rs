@@ -396,7 +396,7 @@ pub async fn a_view_sees_one_moment(place: Place) {
     let mut change = store.begin("acme").await.unwrap();
     change.remove::<Server>("s1", 50).await.unwrap();
     change.commit().await.unwrap();
-    store.add_organisation("new", 4).await.unwrap();
+    store.add_organisation("new", 4, None).await.unwrap();
     assert_eq!(view.changed_since::<Server>("acme", None).await.unwrap().len(), 2);
     assert_eq!(view.changed_since::<Grant>("acme", None).await.unwrap().len(), 3);
     assert_eq!(view.in_force("acme", None).await.unwrap().len(), 0);

@@ -41,8 +41,8 @@ impl Place {
     /// A store with the organisations `acme` and `other`.
     pub async fn store(&self) -> Store {
         let store = self.open().await;
-        store.add_organisation("acme", 1).await.unwrap();
-        store.add_organisation("other", 2).await.unwrap();
+        store.add_organisation("acme", 1, None).await.unwrap();
+        store.add_organisation("other", 2, None).await.unwrap();
         store
     }
 

@@ -78,7 +78,7 @@ async fn arguments_that_cannot_be_opened_are_not_made_up() {
 async fn two() -> (Control, Control, TempDir) {
     let url = Postgres::shared().unwrap().database().unwrap();
     let store = Store::open(&url).await.unwrap();
-    store.add_organisation("default", 1).await.unwrap();
+    store.add_organisation("default", 1, None).await.unwrap();
     store.close().await;
     let keys = tempfile::tempdir().unwrap();
     let journal = Arc::<Notes>::default();

@@ -29,7 +29,7 @@ async fn published(control: &Control, value: &str) {
 async fn what_one_process_changes_another_one_publishes() {
     let url = Postgres::shared().unwrap().database().unwrap();
     let store = Store::open(&url).await.unwrap();
-    store.add_organisation("default", 1).await.unwrap();
+    store.add_organisation("default", 1, None).await.unwrap();
     store.close().await;
     let keys = tempfile::tempdir().unwrap();
     let journals = [Arc::<Notes>::default(), Arc::<Notes>::default()];
@@ -64,7 +64,7 @@ async fn what_one_process_changes_another_one_publishes() {
 async fn of_two_who_change_the_same_one_is_told_and_nothing_is_lost() {
     let url = Postgres::shared().unwrap().database().unwrap();
     let store = Store::open(&url).await.unwrap();
-    store.add_organisation("default", 1).await.unwrap();
+    store.add_organisation("default", 1, None).await.unwrap();
     store.close().await;
     let keys = tempfile::tempdir().unwrap();
     let journal = Arc::<Notes>::default();

@@ -56,7 +56,7 @@ async fn who_decides_for_a_part_does_not_decide_what_the_gateway_runs() {
     control.edit_server(&one, "web", ANY, url).await.unwrap();
 
     // Beside another organisation, an admin of one is not the owner of the machine.
-    control.inner.store.add_organisation("other", crate::trial::NOW).await.unwrap();
+    control.inner.store.add_organisation("other", crate::trial::NOW, None).await.unwrap();
     let stranger = caller("other", Roles { organisation: Some(Role::Admin), ..Roles::default() });
     for caller in [&stranger, &admin] {
         let added = control.add_server(caller, read(json!({ "name": "x", "target": { "command": "sh" } }))).await;
