@@ -57,6 +57,8 @@ pub struct Exporter {
     wanted: Wanted,
     known: Known,
     early: std::vec::IntoIter<RefusedEntry>,
+    /// What is older than this was deleted: the counts of early refusals may not have been told yet.
+    pruned_before: i64,
     unassigned: u64,
 }
 
@@ -66,7 +68,15 @@ pub fn export(dir: &Path, format: Format, wanted: Wanted) -> Result<Exporter, Jo
     let reader = callgate_journal::read(dir, from)?;
     let nobodys = wanted.without_instance || wanted.server.is_some();
     let early = if nobodys { Vec::new() } else { Refusals::read(dir)? };
-    Ok(Exporter { reader, format, wanted, known: Known::default(), early: early.into_iter(), unassigned: 0 })
+    Ok(Exporter {
+        reader,
+        format,
+        wanted,
+        known: Known::default(),
+        early: early.into_iter(),
+        pruned_before: i64::MIN,
+        unassigned: 0,
+    })
 }
 
 impl Iterator for Exporter {
@@ -84,7 +94,7 @@ impl Iterator for Exporter {
                 None => break,
             }
         }
-        let entry = self.early.find(|entry| self.wanted.at(entry.ts))?;
+        let entry = self.early.find(|entry| entry.ts >= self.pruned_before && self.wanted.at(entry.ts))?;
         Some(Ok(match self.format {
             Format::Jsonl => early(&entry),
             Format::Ocsf => ocsf::early(&entry).to_string(),
@@ -111,6 +121,10 @@ impl Exporter {
         // An unreadable body is a newer version's; what is known of it is still told.
         let mut body: Map<String, Value> = serde_json::from_str(&entry.body).unwrap_or_default();
         body.remove("charges");
+        if kind == Kind::Pruned.as_str() {
+            let before = body.get("before").and_then(Value::as_i64);
+            self.pruned_before = self.pruned_before.max(before.unwrap_or(i64::MIN));
+        }
         let about = self.about(kind, &body);
         if !self.wanted.at(entry.ts) || !self.wanted.has(kind, about.as_ref(), &body) {
             let lost = kind == Kind::Outcome.as_str() && about.is_none() && self.wanted.at(entry.ts);

@@ -7,6 +7,8 @@ mod summary;
 mod tail;
 
 pub(crate) use journal::failure;
+#[cfg(test)]
+pub(crate) use journal::tests as tests_of_the_journal;
 pub use journal::{Deletion, Pruning};
 pub(crate) use query::moment_of;
 pub use query::{FATES, QueryError, Subject, Term, Terms, parse};

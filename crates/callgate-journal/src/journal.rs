@@ -17,10 +17,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+mod options;
 #[cfg(test)]
 mod tests;
+
+pub use options::{Options, Sync};
 
 /// How long records that nobody waits for may stay in memory.
 const LINGER: Duration = Duration::from_millis(10);
@@ -31,40 +34,6 @@ const REFUSALS: Duration = Duration::from_secs(1);
 
 /// Why a record can't be rebuilt from: it stops the start.
 pub type ReplayError = Box<dyn Error + Send + std::marker::Sync>;
-
-/// What a written record survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sync {
-    /// The end of the process, also `kill -9`: it is with the operating system.
-    #[default]
-    Process,
-    /// A power cut: it is on the disk, one `fsync` for all records that came together.
-    Disk,
-}
-
-/// How a journal is kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// What a written record survives.
-    pub sync: Sync,
-    /// The size in bytes at which a segment is full. The next record that brings a checkpoint begins a new one.
-    pub segment_bytes: u64,
-    /// The age at which a segment is full, too: retention deletes whole segments.
-    pub segment_age: Duration,
-    /// The size in bytes at which `refused.log` is turned over; it takes twice that at most.
-    pub refused_bytes: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            sync: Sync::Process,
-            segment_bytes: 64 * 1024 * 1024,
-            segment_age: Duration::from_secs(24 * 60 * 60),
-            refused_bytes: 4 * 1024 * 1024,
-        }
-    }
-}
 
 /// A record that was appended: its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,6 +54,7 @@ struct Shared {
     wake: Condvar,
     sync: Sync,
     refusals: Refusals,
+    clock: fn() -> i64,
 }
 
 impl Journal {
@@ -119,12 +89,13 @@ impl Journal {
         let Opened { writer, seq, hash, began, recovered } = opened;
         let mut queue = Queue::new(key, &options, writer, (seq, hash), began);
         if seq == 0 {
-            queue.rotate(now(), b"null");
+            queue.rotate((options.clock)(), b"null");
         }
         if let Some(body) = recovered {
-            queue.push(now(), Kind::Recovered, &body);
+            queue.push((options.clock)(), Kind::Recovered, &body);
         }
-        let shared = Shared { queue: Mutex::new(queue), wake: Condvar::new(), sync: options.sync, refusals };
+        let clock = options.clock;
+        let shared = Shared { queue: Mutex::new(queue), wake: Condvar::new(), sync: options.sync, refusals, clock };
         let shared = Arc::new(shared);
         let queue = shared.commit(shared.lock());
         if let Some(failure) = queue.failure.clone() {
@@ -244,7 +215,7 @@ impl Journal {
     /// Counts something that was refused before a grant was known. Aggregated per source and reason, outside the
     /// chain, capped; see [`Refusals`].
     pub fn note_refused(&self, source: &str, reason: &str) {
-        if self.shared.refusals.note(now(), source, reason) {
+        if self.shared.refusals.note((self.shared.clock)(), source, reason) {
             // The lock orders this with the worker's look at what there is to do.
             drop(self.shared.lock());
             self.shared.wake.notify_one();
@@ -253,25 +224,43 @@ impl Journal {
 
     /// Writes all counts of what was refused, at an end in order: tasks that go later may hold the journal open.
     pub fn write_refused(&self) {
-        self.shared.refusals.flush(now(), true);
+        self.shared.refusals.flush((self.shared.clock)(), true);
     }
 
     /// Deletes the segments of which every record is older than `before` (milliseconds since the Unix epoch), never the
     /// last one; see [`prunable`](crate::prunable). First a signed record says what goes. Blocks this thread, not the
-    /// writers. None where nothing is old enough.
-    pub fn prune(&self, before: i64) -> Result<Option<Pruned>, JournalError> {
-        self.prune_on(before, &mut Disk)
+    /// writers. None where nothing is old enough. What was refused goes by the age of each line. `who` is for the record.
+    pub fn prune(&self, before: i64, who: Option<&str>) -> Result<Option<Pruned>, JournalError> {
+        self.prune_on(before, who, &mut Disk)
     }
 
-    fn prune_on(&self, before: i64, storage: &mut dyn Storage) -> Result<Option<Pruned>, JournalError> {
+    fn prune_on(
+        &self,
+        before: i64,
+        who: Option<&str>,
+        storage: &mut dyn Storage,
+    ) -> Result<Option<Pruned>, JournalError> {
         let _alone = self.pruning.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(pruned) = prune::prunable(&self.dir, before)? else { return Ok(None) };
-        let body = prune::body(&self.shared.lock().key, &pruned, before)?;
-        let ticket = self.append_plain(now(), Kind::Pruned, &body)?;
+        let pruned = prune::prunable(&self.dir, before)?;
+        if let Some(pruned) = &pruned {
+            self.prune_segments(pruned, before, who, storage)?;
+        }
+        self.shared.refusals.forget(before)?;
+        Ok(pruned)
+    }
+
+    fn prune_segments(
+        &self,
+        pruned: &Pruned,
+        before: i64,
+        who: Option<&str>,
+        storage: &mut dyn Storage,
+    ) -> Result<(), JournalError> {
+        let body = prune::body(&self.shared.lock().key, pruned, before, who)?;
+        let ticket = self.append_plain((self.shared.clock)(), Kind::Pruned, &body)?;
         self.wait_written(ticket)?;
-        prune::secure(&self.dir, &pruned, ticket.0, storage)?;
-        prune::delete(&self.dir, &pruned, storage)?;
-        Ok(Some(pruned))
+        prune::secure(&self.dir, pruned, ticket.0, storage)?;
+        prune::delete(&self.dir, pruned, storage)
     }
 
     /// The journal's directory.
@@ -322,7 +311,7 @@ impl Shared {
                 queue.failure = None;
                 if queue.lost > 0 {
                     let body = format!("{{\"records\":{}}}", std::mem::take(&mut queue.lost));
-                    queue.push(now(), Kind::Lost, body.as_bytes());
+                    queue.push((self.clock)(), Kind::Lost, body.as_bytes());
                     self.wake.notify_one();
                 }
             }
@@ -352,11 +341,11 @@ impl Shared {
                 queue = self.commit(queue);
             }
             if closing && (queue.is_empty() || queue.failure.is_some()) {
-                self.refusals.flush(now(), true);
+                self.refusals.flush((self.clock)(), true);
                 return;
             }
             drop(queue);
-            self.refusals.flush(now(), false);
+            self.refusals.flush((self.clock)(), false);
             queue = self.lock();
         }
     }
@@ -392,9 +381,4 @@ fn one_line(body: &[u8]) -> Result<(), JournalError> {
         Some(_) => Err(JournalError::Body { why: "it has a line break" }),
         None => Ok(()),
     }
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

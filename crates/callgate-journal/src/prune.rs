@@ -42,6 +42,9 @@ pub(crate) struct PrunedBody {
     pub(crate) before: i64,
     key: String,
     signature: String,
+    /// Who had it deleted. Not signed, for readers that don't know of it; the chain covers it as it covers every record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) who: Option<String>,
 }
 
 /// What retention would delete of the journal in `dir`: the segments of which every record is older than `before`
@@ -120,7 +123,7 @@ pub(crate) fn delete(dir: &Path, pruned: &Pruned, storage: &mut dyn Storage) -> 
 }
 
 /// The signed body of the record that goes before a deletion.
-pub(crate) fn body(key: &SigningKey, pruned: &Pruned, before: i64) -> Result<Vec<u8>, JournalError> {
+pub(crate) fn body(key: &SigningKey, pruned: &Pruned, before: i64, who: Option<&str>) -> Result<Vec<u8>, JournalError> {
     let Pruned { first, last, head, .. } = pruned;
     let signature = key.sign(&message(*first, *last, head, before));
     let body = PrunedBody {
@@ -130,6 +133,7 @@ pub(crate) fn body(key: &SigningKey, pruned: &Pruned, before: i64) -> Result<Vec
         before,
         key: hex::encode(key.verifying_key().as_bytes()),
         signature: hex::encode(signature.to_bytes()),
+        who: who.map(str::to_owned),
     };
     serde_json::to_vec(&body).map_err(|_| JournalError::Body { why: "it can't be written" })
 }

@@ -95,6 +95,18 @@ impl Refusals {
         self.dirty.store(waiting, Ordering::Relaxed);
     }
 
+    /// Forgets the lines that were written before then. Each file is replaced whole, so that wherever it stops, one
+    /// stands there complete.
+    pub(crate) fn forget(&self, before: i64) -> Result<(), JournalError> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        for path in [counts.old.clone(), counts.path.clone()] {
+            // It may be another file afterwards.
+            counts.file = None;
+            forget_in(&path, before).map_err(|error| JournalError::io("rewrite", &path, error))?;
+        }
+        Ok(())
+    }
+
     /// Whether counts wait to be written.
     pub(crate) fn waiting(&self) -> bool {
         self.dirty.load(Ordering::Relaxed)
@@ -169,6 +181,28 @@ impl Counts {
         self.file = Some((file, len));
         Ok(())
     }
+}
+
+/// Replaces a file by one without the lines from before then, where it has any.
+fn forget_in(path: &Path, before: i64) -> io::Result<()> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let is_kept = |line: &&str| serde_json::from_str(line).is_ok_and(|entry: RefusedEntry| entry.ts >= before);
+    let kept: Vec<&str> = text.lines().filter(is_kept).collect();
+    if kept.len() == text.lines().count() {
+        return Ok(());
+    }
+    let mut rest = kept.join("\n");
+    rest.extend((!rest.is_empty()).then_some('\n'));
+    let temporary = path.with_extension("tmp");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    file.write_all(rest.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    File::open(path.parent().unwrap_or(path))?.sync_all()
 }
 
 impl Tally {

@@ -9,7 +9,7 @@
 )]
 
 use callgate_journal::{
-    Checkpoint, Completeness, Journal, JournalError, Kind, Options, Resumed, prunable, read, resume, verify,
+    Checkpoint, Completeness, Journal, JournalError, Kind, Options, Refusals, Resumed, prunable, read, resume, verify,
 };
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -49,7 +49,7 @@ fn whole_old_segments_go_and_the_last_stays() {
     fill(&journal, (1..30).map(|n| LATER + n));
     let all = segments(dir.path());
     assert!(all.len() > 4);
-    assert_eq!(journal.prune(LATER).unwrap(), None, "the first segment has records that are not older");
+    assert_eq!(journal.prune(LATER, None).unwrap(), None, "the first segment has records that are not older");
     // A record in the middle of a segment that is not older keeps it.
     let third: Vec<i64> = read(dir.path(), None).unwrap().map(|entry| entry.unwrap()).map(|entry| entry.ts).collect();
     let seq: u64 = all[2].file_stem().unwrap().to_str().unwrap().parse().unwrap();
@@ -59,10 +59,10 @@ fn whole_old_segments_go_and_the_last_stays() {
     let plan = prunable(dir.path(), last_of_second + 1).unwrap().unwrap();
     assert_eq!((plan.last, plan.segments), (seq - 1, 2));
     assert_eq!(segments(dir.path()), all, "a plan deletes nothing");
-    let pruned = journal.prune(last_of_second + 1).unwrap().unwrap();
+    let pruned = journal.prune(last_of_second + 1, None).unwrap().unwrap();
     assert_eq!(pruned, plan);
     assert_eq!(segments(dir.path()), all[2..]);
-    assert_eq!(journal.prune(last_of_second + 1).unwrap(), None);
+    assert_eq!(journal.prune(last_of_second + 1, None).unwrap(), None);
     let report = verify(dir.path(), Some(&journal.head())).unwrap();
     assert!(report.is_ok() && report.first_seq == seq && report.completeness == Completeness::Confirmed, "{report:?}");
     // The head that was kept elsewhere when the last deleted record was the last is still good.
@@ -71,7 +71,7 @@ fn whole_old_segments_go_and_the_last_stays() {
     // Everything else goes, again and again, but never the last segment.
     for round in 0..3 {
         fill(&journal, (1..30).map(|n| LATER + 100 * round + n));
-        journal.prune(i64::MAX).unwrap().unwrap();
+        journal.prune(i64::MAX, None).unwrap().unwrap();
         assert_eq!(segments(dir.path()).len(), 1);
         let report = verify(dir.path(), Some(&journal.head())).unwrap();
         assert!(report.is_ok(), "{report:?}");
@@ -101,7 +101,7 @@ fn only_retention_deletes_unnoticed() {
         let all = segments(dir.path());
         let seq: u64 = all[2].file_stem().unwrap().to_str().unwrap().parse().unwrap();
         let before = read(dir.path(), None).unwrap().map(Result::unwrap).find(|entry| entry.seq == seq).unwrap().ts;
-        journal.prune(before + 1).unwrap().unwrap();
+        journal.prune(before + 1, None).unwrap().unwrap();
         fill(&journal, (50..90).map(|n| LATER + n));
         drop(journal);
         assert!(verify(dir.path(), None).unwrap().is_ok());
@@ -158,14 +158,14 @@ fn retention_deletes_nothing_that_was_changed() {
     for (segment, needle) in [(0, "\"at\""), (1, "\"at\""), (1, "\"signature\":\""), (2, "\"head\":\"")] {
         let whole = fs::read_to_string(&all[segment]).unwrap();
         fs::write(&all[segment], whole.replacen(needle, &needle.replace('a', "A").replace(":\"", ":\"0"), 1)).unwrap();
-        match journal.prune(LATER + 1_000) {
+        match journal.prune(LATER + 1_000, None) {
             Err(JournalError::Unsound { segment: path, .. }) => assert_eq!(path, all[segment], "{needle}"),
             other => panic!("{needle}: {other:?}"),
         }
         assert_eq!(segments(dir.path()), all);
         fs::write(&all[segment], whole).unwrap();
     }
-    assert!(journal.prune(LATER + 1_000).unwrap().is_some());
+    assert!(journal.prune(LATER + 1_000, None).unwrap().is_some());
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_reader_goes_on_across_segments_and_notices_what_was_pruned() {
     let mut early = read(dir.path(), None).unwrap();
     (0..3).for_each(|_| drop(early.next()));
     let position = early.position().unwrap();
-    let pruned = journal.prune(i64::MAX).unwrap().unwrap();
+    let pruned = journal.prune(i64::MAX, None).unwrap().unwrap();
     let Resumed::Here(mut late) = resume(dir.path(), &position).unwrap() else { panic!() };
     assert_eq!(late.next().unwrap().unwrap().seq, pruned.last + 1);
     assert_eq!(late.take_gap(), Some(4..=pruned.last));
@@ -204,11 +204,64 @@ fn a_reader_goes_on_across_segments_and_notices_what_was_pruned() {
     let stranger = open(other.path());
     fill(&stranger, (1..30).map(|n| LATER + n));
     assert!(matches!(resume(other.path(), &position).unwrap(), Resumed::Anew(_)));
-    stranger.prune(i64::MAX).unwrap();
+    stranger.prune(i64::MAX, None).unwrap();
     assert!(matches!(resume(other.path(), &position).unwrap(), Resumed::Anew(_)));
     let mut beyond = stranger.head();
     beyond.seq += 1;
     assert!(matches!(resume(other.path(), &beyond).unwrap(), Resumed::Anew(_)));
+}
+
+/// Everything of this journal is from long ago.
+fn open_then(dir: &Path) -> Journal {
+    Journal::open(dir, Options { segment_bytes: 900, clock: || 1_000, ..Options::default() }, &mut |_| Ok(())).unwrap()
+}
+
+#[test]
+fn the_record_of_a_deletion_says_who_wanted_it_and_those_of_before_are_read_still() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open_then(dir.path());
+    for who in [None, Some("member:ada")] {
+        fill(&journal, 1_000..1_030);
+        journal.prune(2_000, who).unwrap().unwrap();
+    }
+    let pruned: Vec<String> = read(dir.path(), None)
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|entry| entry.kind == "pruned")
+        .map(|entry| entry.body)
+        .collect();
+    assert!(pruned.last().unwrap().ends_with(r#","who":"member:ada"}"#), "{pruned:?}");
+    // Without, a record is as it always was; with it or not, the chain is in order.
+    assert!(pruned.iter().rev().skip(1).all(|body| !body.contains("who")), "{pruned:?}");
+    let report = verify(dir.path(), Some(&journal.head())).unwrap();
+    assert!(report.is_ok() && report.completeness == Completeness::Confirmed, "{report:?}");
+}
+
+#[test]
+fn what_was_refused_goes_with_its_age() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = Refusals::open(dir.path(), 200).unwrap();
+    for now in [10, 20, 30] {
+        written.note(now, &format!("192.0.2.{now}"), "unknown token");
+        written.flush(now, true);
+    }
+    drop(written);
+    assert!(dir.path().join("refused.log.1").exists(), "both files have some");
+    let sources =
+        || -> Vec<String> { Refusals::read(dir.path()).unwrap().into_iter().map(|entry| entry.source).collect() };
+    let journal = open_then(dir.path());
+    // Half a file of a deletion that was cut off is in nobody's way.
+    fs::write(dir.path().join("refused.tmp"), "{\"ts\":").unwrap();
+    assert_eq!(journal.prune(20, None).unwrap(), None);
+    assert_eq!(sources(), ["192.0.2.20", "192.0.2.30"]);
+    journal.prune(30, None).unwrap();
+    assert_eq!(sources(), ["192.0.2.30"]);
+    // The counts go on in the file that is there now.
+    journal.note_refused("192.0.2.1", "no token");
+    journal.write_refused();
+    assert_eq!(sources(), ["192.0.2.30", "192.0.2.1"]);
+    journal.prune(2_000, None).unwrap();
+    assert_eq!(sources(), [""; 0]);
 }
 
 /// Runs only in the child that the other test starts: appends and prunes, and says what it deleted.
@@ -218,7 +271,7 @@ fn child_prunes_until_it_is_killed() {
     let journal = open(Path::new(&dir));
     for round in 0_i64.. {
         fill(&journal, (1..20).map(|n| LATER + round * 100 + n));
-        let pruned = journal.prune(i64::MAX).unwrap();
+        let pruned = journal.prune(i64::MAX, None).unwrap();
         if writeln!(std::io::stdout(), "pruned {}", pruned.map_or(0, |pruned| pruned.last)).is_err() {
             return;
         }

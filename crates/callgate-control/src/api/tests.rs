@@ -7,6 +7,7 @@ mod frame;
 mod isolation;
 mod matrix;
 mod people;
+mod pruning;
 mod seed;
 mod signing_in;
 mod watching;

@@ -115,7 +115,7 @@ fn has(event: &Value, paths: &str) -> bool {
 #[test]
 fn every_event_has_what_the_schema_requires() {
     let (dir, journal) = sample();
-    let pruned = journal.prune(1_003).unwrap();
+    let pruned = journal.prune(1_003, None).unwrap();
     assert!(pruned.is_none(), "the first segment is younger: {pruned:?}");
     let events = lines(&dir, Format::Ocsf, Wanted::default());
     assert_eq!(events.len(), 11);
@@ -202,6 +202,22 @@ fn what_is_wanted_is_exported_and_nothing_else() {
     let mut exporter =
         export(dir.path(), Format::Jsonl, Wanted { server: server("kernel"), ..Wanted::default() }).unwrap();
     assert_eq!((exporter.by_ref().count(), exporter.unassigned()), (4, 1));
+}
+
+#[test]
+fn counts_that_retention_deleted_are_not_exported_where_they_are_still_there() {
+    let (dir, journal) = sample();
+    let early = |dir: &TempDir| lines(dir, Format::Jsonl, Wanted::default()).iter().filter(is_early).count();
+    fn is_early(line: &&Value) -> bool {
+        line["kind"] == "early"
+    }
+    let before = std::fs::read(dir.path().join("refused.log")).unwrap();
+    assert_eq!(early(&dir), 2);
+    // A deletion that ended before it got to them.
+    journal.prune(i64::MAX, Some("member:ada")).unwrap().unwrap();
+    drop(journal);
+    std::fs::write(dir.path().join("refused.log"), before).unwrap();
+    assert_eq!(early(&dir), 0);
 }
 
 #[test]

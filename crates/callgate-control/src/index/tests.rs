@@ -165,7 +165,7 @@ async fn the_index_follows_retention_and_other_journals() {
     bench.fill(1..200);
     let mut indexer = bench.indexer(50);
     indexer.catch_up().await.unwrap();
-    let pruned = bench.journal.prune(i64::MAX).unwrap().unwrap();
+    let pruned = bench.journal.prune(i64::MAX, None).unwrap().unwrap();
     indexer.catch_up().await.unwrap();
     let rows = bench.rows().await;
     let last = i64::try_from(pruned.last).unwrap();

@@ -1,6 +1,6 @@
 //! The journal itself, behind the API: where it is, and retention.
 
-use crate::caller::{Caller, Permission, Scope};
+use crate::caller::{Caller, Permission, Scope, Who};
 use crate::control::Control;
 use crate::error::{Error, Kind};
 use callgate_journal::{Journal, JournalError, Pruned};
@@ -53,10 +53,10 @@ impl Control {
             Error::new(Kind::Invalid, "CG3192", format!("`before`: `{short}` is no time"), remedy)
         })?;
         let journal = Arc::clone(self.journal()?);
-        let dry_run = pruning.dry_run;
+        let (dry_run, who) = (pruning.dry_run, caller.who().word());
         let work = move || match dry_run {
             true => callgate_journal::prunable(journal.dir(), before),
-            false => journal.prune(before),
+            false => journal.prune(before, Some(&who)),
         };
         let done = tokio::task::spawn_blocking(work).await;
         let pruned =
@@ -70,7 +70,8 @@ impl Control {
         let Some(journal) = self.inner.journal.get().cloned() else { return };
         loop {
             let (journal, before) = (Arc::clone(&journal), self.now().saturating_sub(kept));
-            match tokio::task::spawn_blocking(move || journal.prune(before)).await {
+            let who = Who::Gateway.word();
+            match tokio::task::spawn_blocking(move || journal.prune(before, Some(&who))).await {
                 Ok(Ok(Some(Pruned { first, last, .. }))) => {
                     tracing::info!("retention deleted records {first} to {last} of the journal");
                 }
@@ -114,4 +115,50 @@ pub(crate) fn failure(error: &JournalError) -> Error {
     let codes = ["CG4001", "CG4002", "CG4003", "CG4004", "CG4005", "CG4006", "CG4020"];
     let code = codes.into_iter().find(|known| *known == code).unwrap_or("CG4005");
     Error::new(Kind::Unavailable, code, message, remedy)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::trial::Trial;
+    use callgate_journal::{Kind, Options};
+
+    /// A journal of several segments, all of them from 1970.
+    pub(crate) fn old(dir: &Path) -> Arc<Journal> {
+        let options = Options { segment_bytes: 600, clock: || 1_000, ..Options::default() };
+        let journal = Journal::open(dir, options, &mut |_| Ok(())).unwrap();
+        for _ in 0..20 {
+            let ticket = journal.append(1_000, Kind::Withheld, b"{}", || b"null".to_vec()).unwrap();
+            journal.wait_written(ticket).unwrap();
+        }
+        Arc::new(journal)
+    }
+
+    /// The number of the first record, and who had those before it deleted.
+    pub(crate) fn first_and_who(dir: &Path) -> (u64, Option<String>) {
+        let entries: Vec<_> = callgate_journal::read(dir, None).unwrap().map(Result::unwrap).collect();
+        let pruned = entries.iter().rfind(|entry| entry.kind == Kind::Pruned.as_str());
+        let who = pruned.map(|entry| serde_json::from_str::<serde_json::Value>(&entry.body).unwrap()["who"].clone());
+        (entries[0].seq, who.and_then(|who| who.as_str().map(str::to_owned)))
+    }
+
+    #[tokio::test]
+    async fn retention_deletes_what_is_old_by_itself() {
+        let trial = Trial::new().await;
+        let dir = trial.directory.path().join("journal");
+        trial.control.keep(old(&dir));
+        trial.control.clone().retain(None).await;
+        assert_eq!(first_and_who(&dir), (1, None), "nobody asked for it");
+        let has_begun = async {
+            while first_and_who(&dir).1.is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = trial.control.clone().retain(Some(1_000)) => unreachable!("it goes on"),
+            done = tokio::time::timeout(Duration::from_secs(60), has_begun) => done.expect("nothing is deleted"),
+        }
+        assert_eq!(first_and_who(&dir).1.as_deref(), Some("gateway"));
+        assert!(callgate_journal::verify(&dir, None).unwrap().is_ok());
+    }
 }

@@ -1,5 +1,6 @@
 //! The journal on a disk that fails.
 
+use super::options::now;
 use super::*;
 use crate::read::{Entry, read};
 use crate::storage::SegmentFile;
@@ -195,7 +196,7 @@ fn pruning_stops_anywhere_and_leaves_a_journal_that_verifies() {
         }
         let dir = bench.dir.path();
         let before = segments(dir).unwrap();
-        let stopped = bench.journal.prune_on(now() + 1, &mut Stopping(steps));
+        let stopped = bench.journal.prune_on(now() + 1, None, &mut Stopping(steps));
         let report = verify(dir, Some(&bench.journal.head())).unwrap();
         assert!(report.is_ok(), "{steps}: {report:?}");
         let left = segments(dir).unwrap();
@@ -206,7 +207,7 @@ fn pruning_stops_anywhere_and_leaves_a_journal_that_verifies() {
         let Bench { dir, journal, .. } = bench;
         drop(journal);
         let journal = Journal::open(dir.path(), options, &mut |_| Ok(())).unwrap();
-        let rest = journal.prune(now() + 1).unwrap();
+        let rest = journal.prune(now() + 1, None).unwrap();
         assert_eq!(rest.map_or(0, |pruned| pruned.segments), left.len() as u64 - 1, "{steps}");
         assert_eq!(segments(dir.path()).unwrap(), before[before.len() - 1..], "{steps}");
         let report = verify(dir.path(), Some(&journal.head())).unwrap();
@@ -225,7 +226,7 @@ fn a_failing_journal_prunes_nothing() {
     }
     let before = segments(bench.dir.path()).unwrap();
     bench.faults.lock().unwrap().room = 0;
-    assert!(matches!(bench.journal.prune(now() + 1), Err(JournalError::Failing { .. })));
+    assert!(matches!(bench.journal.prune(now() + 1, None), Err(JournalError::Failing { .. })));
     assert_eq!(segments(bench.dir.path()).unwrap(), before);
     assert!(segment_path(bench.dir.path(), 1).exists());
 }
