@@ -6,6 +6,7 @@ mod place;
 mod problem;
 mod way;
 
+use crate::data;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use axum::body::Body;
@@ -17,6 +18,7 @@ use hyper::{Method, Response};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::fmt::Write;
+use std::time::Duration;
 use way::Way;
 
 pub(crate) use credential::admin_token_remains;
@@ -33,6 +35,12 @@ const ORGANISATION: &str = "callgate-organisation";
 /// The largest answer that is read: a list of 200 policies of 1 MiB would not fit, and none is listed with documents.
 const MAX_ANSWER: usize = 64 << 20;
 
+/// What makes a request that is sent again the same one.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// How often the answer to a request that was sent again is waited for while the first one is being worked on.
+const AGAIN: (u32, Duration) = (40, Duration::from_millis(250));
+
 /// How many entries of a list are asked for at once.
 const PAGE: &str = "200";
 
@@ -41,9 +49,17 @@ const PAGE: &str = "200";
 pub(crate) struct Request {
     method: Method,
     path: String,
-    body: Option<Vec<u8>>,
+    body: Option<Bytes>,
     revision: Option<String>,
     credential: bool,
+    key: Option<String>,
+}
+
+/// Why there is no answer that can be used.
+struct Unanswered {
+    failure: Failure,
+    /// The connection was lost, and nobody knows whether the request was carried out.
+    is_lost: bool,
 }
 
 /// What a request was answered.
@@ -81,13 +97,13 @@ pub(crate) fn path(segments: &[&str], query: &[(&str, &str)]) -> String {
 impl Request {
     /// Reads; goes without a credential where nobody gave one.
     pub(crate) fn get(path: String) -> Self {
-        Self { method: Method::GET, path, body: None, revision: None, credential: false }
+        Self { method: Method::GET, path, body: None, revision: None, credential: false, key: None }
     }
 
     /// Changes something.
     pub(crate) fn of(method: Method, path: String, body: Option<&Value>) -> Self {
-        let body = body.map(|body| body.to_string().into_bytes());
-        Self { method, path, body, revision: None, credential: true }
+        let body = body.map(|body| body.to_string().into());
+        Self { method, path, body, revision: None, credential: true, key: None }
     }
 
     /// Makes something.
@@ -97,7 +113,8 @@ impl Request {
 
     /// Sends a JSON document as it is.
     pub(crate) fn document(path: String, document: Vec<u8>) -> Self {
-        Self { method: Method::POST, path, body: Some(document), revision: None, credential: true }
+        let body = Some(document.into());
+        Self { method: Method::POST, path, body, revision: None, credential: true, key: None }
     }
 
     /// Removes something, whatever its revision.
@@ -153,20 +170,60 @@ impl Api {
         !matches!(self.way, Way::Here(_))
     }
 
-    /// Sends a request and reads its answer.
-    pub(crate) async fn send(&self, request: Request) -> Result<Reply, Failure> {
-        let response = self.exchange(request).await?;
+    /// Sends a request and reads its answer. What makes something is sent once more where the connection is lost: the
+    /// answer may hold what is shown once, and with its key it is made once.
+    pub(crate) async fn send(&self, mut request: Request) -> Result<Reply, Failure> {
+        if request.method == Method::POST && self.is_served() {
+            request.key = Some(hex::encode(data::random::<16>()?));
+        }
+        let (mut was_lost, mut waits) = (false, 0);
+        loop {
+            let Unanswered { failure, is_lost } = match self.answer(&request).await {
+                Ok(reply) => return Ok(reply),
+                Err(unanswered) => unanswered,
+            };
+            // The first one is still being worked on: its answer is the answer.
+            let is_under_way = was_lost && failure.code == "CG3147" && waits < AGAIN.0;
+            if is_under_way {
+                waits += 1;
+                tokio::time::sleep(AGAIN.1).await;
+            } else if !is_lost || was_lost || request.key.is_none() {
+                return Err(failure);
+            }
+            was_lost = true;
+        }
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Reply, Unanswered> {
+        let response = self.response(request).await?;
         let revision = response.headers().get(ETAG).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let bytes = self.read(response).await?;
         let text = if bytes.is_empty() { "null" } else { std::str::from_utf8(&bytes).unwrap_or_default() };
-        let value = RawValue::from_string(text.to_owned()).map_err(|error| self.way.unanswered(&error.to_string()))?;
+        let value = RawValue::from_string(text.to_owned()).map_err(|error| self.way.unanswered(&error.to_string()));
+        let value = value.map_err(Unanswered::from)?;
         Ok(Reply { value, revision })
     }
 
     /// Sends a request whose answer is read piece by piece.
     pub(crate) async fn exchange(&self, request: Request) -> Result<Response<Body>, Failure> {
-        let Request { method, path, body, revision, credential } = request;
-        let mut builder = hyper::Request::builder().method(method).uri(format!("{ROOT}{path}"));
+        self.response(&request).await.map_err(|unanswered| unanswered.failure)
+    }
+
+    async fn response(&self, request: &Request) -> Result<Response<Body>, Unanswered> {
+        let (request, presented) = self.made(request)?;
+        let response = self.way.exchange(request).await.map_err(Unanswered::lost)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body = self.read(response).await?;
+        Err(problem::failure(status, &body, &self.credentials, presented).into())
+    }
+
+    /// The request as it is sent, and whether a credential is presented with it.
+    fn made(&self, request: &Request) -> Result<(hyper::Request<Full<Bytes>>, bool), Failure> {
+        let Request { method, path, body, revision, credential, key } = request;
+        let mut builder = hyper::Request::builder().method(method.clone()).uri(format!("{ROOT}{path}"));
         builder = builder.header(ACCEPT, "application/json, application/problem+json");
         if body.is_some() {
             builder = builder.header(CONTENT_TYPE, "application/json");
@@ -174,25 +231,22 @@ impl Api {
         if let Some(revision) = revision {
             builder = builder.header(IF_MATCH, revision);
         }
+        if let Some(key) = key {
+            builder = builder.header(IDEMPOTENCY_KEY, key);
+        }
         if let Some(organisation) = &self.organisation {
             builder = builder.header(ORGANISATION, organisation);
         }
-        let token = self.credentials.present(credential)?;
+        let token = self.credentials.present(*credential)?;
         if let Some(token) = &token {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.as_str()))
                 .map_err(|_| credential::unusable("it has characters that no token has"))?;
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
         }
-        let body = Full::new(Bytes::from(body.unwrap_or_default()));
+        let body = Full::new(body.clone().unwrap_or_default());
         let request = builder.body(body).map_err(|error| self.way.unanswered(&error.to_string()))?;
-        let response = self.way.exchange(request).await?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let status = response.status();
-        let body = self.read(response).await?;
-        Err(problem::failure(status, &body, &self.credentials, token.is_some()))
+        Ok((request, token.is_some()))
     }
 
     /// All entries of a list, page by page.
@@ -216,9 +270,21 @@ impl Api {
         Ok(entries)
     }
 
-    async fn read(&self, response: Response<Body>) -> Result<Bytes, Failure> {
+    async fn read(&self, response: Response<Body>) -> Result<Bytes, Unanswered> {
         let read = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-        Ok(read.map_err(|error| self.way.unanswered(&error.to_string()))?.to_bytes())
+        Ok(read.map_err(|error| Unanswered::lost(self.way.unanswered(&error.to_string())))?.to_bytes())
+    }
+}
+
+impl Unanswered {
+    fn lost(failure: Failure) -> Self {
+        Self { failure, is_lost: true }
+    }
+}
+
+impl From<Failure> for Unanswered {
+    fn from(failure: Failure) -> Self {
+        Self { failure, is_lost: false }
     }
 }
 
@@ -235,15 +301,4 @@ fn escape(path: &mut String, text: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_keep_what_is_typed_apart_from_their_own_signs() {
-        assert_eq!(
-            path(&["servers", "a/b c"], &[("label", "x&y=ü"), ("n", "1")]),
-            "/servers/a%2Fb%20c?label=x%26y%3D%C3%BC&n=1"
-        );
-        assert_eq!(path(&["grants"], &[]), "/grants");
-    }
-}
+mod tests;
