@@ -58,4 +58,4 @@ pub use snapshot::{
     Snapshot, Snapshots, Timeouts,
 };
 pub use snapshot::{TokenDigest, TokenKey, UpstreamEra};
-pub use upstream::{HttpUpstream, StdioUpstream, UpstreamConfig, UpstreamError};
+pub use upstream::{HttpUpstream, StdioUpstream, UpstreamConfig, UpstreamError, Variables};

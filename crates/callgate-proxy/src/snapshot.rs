@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How the data plane receives its configuration. Publishing a new snapshot is the only way it changes.
 pub type Snapshots = tokio::sync::watch::Receiver<Arc<Snapshot>>;
@@ -16,12 +17,12 @@ pub type Snapshots = tokio::sync::watch::Receiver<Arc<Snapshot>>;
 /// The secret under which bearer tokens are hashed, 32 random bytes of the data directory. A lookup by keyed digest
 /// tells nothing about a token by its timing.
 #[derive(Clone)]
-pub struct TokenKey([u8; 32]);
+pub struct TokenKey(Zeroizing<[u8; 32]>);
 
 impl TokenKey {
     /// The key of these bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self(Zeroizing::new(bytes))
     }
 
     pub(crate) fn bytes(&self) -> &[u8; 32] {

@@ -1,9 +1,12 @@
 //! Where an upstream is: an HTTP endpoint, or a command to run.
 
+use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Headers that the gateway sets itself, or that belong to one connection only: none of them can be configured.
 const RESERVED_HEADERS: [&str; 16] = [
@@ -59,10 +62,17 @@ pub struct StdioUpstream {
     /// Its arguments.
     pub args: Vec<OsString>,
     /// Variables beside the few that every child gets. Secrets belong here, never in `args`.
-    pub env: Vec<(OsString, OsString)>,
+    pub env: Variables,
     /// Its working directory; the gateway's where there is none.
     pub cwd: Option<PathBuf>,
 }
+
+/// Variables of a child process, by name. Their values are wiped when they are dropped.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Variables(Vec<(OsString, OsString)>);
+
+/// Bytes that are wiped when the last header with them is dropped.
+struct Wiped(Zeroizing<Vec<u8>>);
 
 /// Why an HTTP upstream can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -162,12 +172,60 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, UpstreamError> 
         if RESERVED_HEADERS.contains(&parsed.as_str()) {
             return Err(wrong("the gateway sets it itself"));
         }
+        if !value.is_ascii() {
+            return Err(wrong("the value has characters that it can't have"));
+        }
+        let bytes = Bytes::from_owner(Wiped(Zeroizing::new(value.as_bytes().to_vec())));
         let mut value =
-            HeaderValue::from_str(value).map_err(|_| wrong("the value has characters that it can't have"))?;
+            HeaderValue::from_maybe_shared(bytes).map_err(|_| wrong("the value has characters that it can't have"))?;
         value.set_sensitive(true);
         map.append(parsed, value);
     }
     Ok(map)
+}
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl FromIterator<(OsString, OsString)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+impl std::ops::Deref for Variables {
+    type Target = [(OsString, OsString)];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<'v> IntoIterator for &'v Variables {
+    type Item = &'v (OsString, OsString);
+    type IntoIter = std::slice::Iter<'v, (OsString, OsString)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+/// Never shows a value.
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Drop for Variables {
+    fn drop(&mut self) {
+        for (_, value) in self.0.drain(..) {
+            value.into_encoded_bytes().zeroize();
+        }
+    }
 }
 
 fn without_credentials(url: &url::Url) -> String {
@@ -192,6 +250,21 @@ mod tests {
         assert_eq!((&*upstream.origin, upstream.port), ("https://example.com:443", 443));
         assert_eq!((upstream.authority.to_str().unwrap(), upstream.target.path()), ("example.com", "/"));
         assert_eq!(upstream.url(), "https://example.com/");
+    }
+
+    #[test]
+    fn secrets_are_sent_and_never_shown() {
+        let headers = [("Authorization".to_owned(), "Bearer hush-1".to_owned())];
+        let upstream = HttpUpstream::parse("http://localhost/", &headers).unwrap();
+        assert_eq!(upstream.headers["authorization"].as_bytes(), b"Bearer hush-1");
+        for value in ["a\nb", "\u{fc}"] {
+            assert!(HttpUpstream::parse("http://localhost/", &[("X".to_owned(), value.to_owned())]).is_err());
+        }
+        let env: Variables = [("KEY".into(), "hush".into())].into_iter().collect();
+        let stdio = StdioUpstream { env, ..StdioUpstream::default() };
+        assert_eq!(stdio.env[0].1, "hush");
+        let shown = format!("{upstream:?} {stdio:?}");
+        assert!(shown.contains("KEY") && !shown.contains("hush"), "{shown}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use zeroize::Zeroize;
 
 /// Options that name a server: a URL with headers, or a command with variables.
 #[derive(Debug, Default)]
@@ -102,11 +103,13 @@ pub(crate) fn summary(target: &Target) -> String {
 pub(crate) fn upstream(target: &Target, environment: &Environment) -> Result<UpstreamConfig, Failure> {
     match target {
         Target::Url { url, headers } => {
-            let headers: Vec<(String, String)> =
+            let mut headers: Vec<(String, String)> =
                 headers.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
             let http = HttpUpstream::parse(url, &headers)
-                .map_err(|error| Failure::cannot_run("CG3040", error.to_string(), "correct the URL or the headers"))?;
-            Ok(UpstreamConfig::Http(http))
+                .map_err(|error| Failure::cannot_run("CG3040", error.to_string(), "correct the URL or the headers"));
+            // What was read is a copy of its own.
+            headers.iter_mut().for_each(|(_, value)| value.zeroize());
+            Ok(UpstreamConfig::Http(http?))
         }
         Target::Command { command, args, env, env_from, cwd } => {
             let mut variables: Vec<(OsString, OsString)> = Vec::new();
@@ -120,7 +123,7 @@ pub(crate) fn upstream(target: &Target, environment: &Environment) -> Result<Ups
             Ok(UpstreamConfig::Stdio(StdioUpstream {
                 command: command.into(),
                 args: args.iter().map(OsString::from).collect(),
-                env: variables,
+                env: variables.into_iter().collect(),
                 cwd: cwd.clone(),
             }))
         }

@@ -9,7 +9,7 @@ use callgate_policy::{Definition, Grant, GrantId, Organisation, Policy, ServerNa
 use callgate_proxy::{
     AttachedPolicy, Definitions, Early, Elsewhere, Gate, GateParts, GrantEntry, HttpUpstream, Listening, Options,
     Pinned, Refusals, SealKey, ServerConfig, ServerLimits, ServerTls, Sharing, Snapshot, StdioUpstream, Timeouts,
-    TokenKey, UpstreamConfig, UpstreamEra, serve,
+    TokenKey, UpstreamConfig, UpstreamEra, Variables, serve,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -174,7 +174,7 @@ pub fn http_upstream(upstream: &Upstream) -> UpstreamConfig {
 /// A child process that runs a shell script.
 pub fn script(text: &str) -> UpstreamConfig {
     let args = vec!["-c".into(), text.into()];
-    UpstreamConfig::Stdio(StdioUpstream { command: "/bin/sh".into(), args, env: Vec::new(), cwd: None })
+    UpstreamConfig::Stdio(StdioUpstream { command: "/bin/sh".into(), args, env: Variables::default(), cwd: None })
 }
 
 impl World {
