@@ -54,7 +54,7 @@ pub(crate) fn measure(decisions: u64, directory: Option<&Path>) -> Result<Measur
                 callgate_journal::chain(&journal)?.context("the directory has no journal: start a gateway once")?
             }
             None => {
-                store.add_organisation(ORGANISATION, 1).await?;
+                store.add_organisation(ORGANISATION, 1, None).await?;
                 [7; 32]
             }
         };
