@@ -7,8 +7,6 @@ mod summary;
 mod tail;
 
 pub(crate) use journal::failure;
-#[cfg(test)]
-pub(crate) use journal::tests as tests_of_the_journal;
 pub use journal::{Deletion, Pruning};
 pub(crate) use query::moment_of;
 pub use query::{FATES, QueryError, Subject, Term, Terms, parse};
@@ -97,5 +95,7 @@ fn listed<R, T>(found: Found<R>, show: impl Fn(R) -> T) -> Listed<T> {
     Listed { items: found.rows.into_iter().map(show).collect(), next }
 }
 
+#[cfg(test)]
+pub(crate) use journal::tests as tests_of_the_journal;
 #[cfg(test)]
 mod tests;
