@@ -270,6 +270,30 @@ impl Problem {
         }
     }
 
+    /// There is more to do than can be done now.
+    pub(crate) fn busy() -> Self {
+        Self {
+            status: 503,
+            title: "Service Unavailable".to_owned(),
+            detail: "the gateway has more to look at than it can at the moment".to_owned(),
+            code: "CG3267".to_owned(),
+            remedy: "try again in a moment; calls of clients are not held up by this".to_owned(),
+            problems: Box::default(),
+        }
+    }
+
+    /// One visitor asks for too much at once.
+    pub(crate) fn waits_already(places: usize) -> Self {
+        Self {
+            status: 429,
+            title: "Too Many Requests".to_owned(),
+            detail: format!("{places} of your requests wait for their turn already"),
+            code: "CG3268".to_owned(),
+            remedy: "wait for them, then try again; close pages that you don't need".to_owned(),
+            problems: Box::default(),
+        }
+    }
+
     fn unreadable(status: StatusCode) -> Self {
         Self { status: status.as_u16(), ..Self::own("the API gave no reason") }
     }

@@ -1,6 +1,8 @@
 //! An API that answers what a test says, and pages read as a browser reads them.
 
-use crate::router;
+use crate::policies::Told;
+use crate::work::Work;
+use crate::{Console, of};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -30,6 +32,7 @@ pub(crate) const HOSTILE: [&str; 9] = [
 pub(crate) struct Fake {
     answers: HashMap<String, (u16, Value)>,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
+    work: Work,
 }
 
 /// What a page answered.
@@ -55,9 +58,13 @@ impl Fake {
 
     /// A visitor with these permissions.
     pub(crate) fn for_one_who_may(words: &[&str]) -> Self {
-        let session = json!({ "organisation": "default", "who": "member:ada", "csrf": "the-token",
-            "may": { "organisation": words, "servers": {} } });
-        Self::default().with("/session", session)
+        Self::default().with("/session", Self::session(words))
+    }
+
+    /// Who is signed in, with these permissions.
+    pub(crate) fn session(words: &[&str]) -> Value {
+        json!({ "organisation": "default", "who": "member:ada", "csrf": "the-token",
+            "may": { "organisation": words, "servers": {} } })
     }
 
     /// The same, with an answer for a path (below `/api/v1`, without its query), or for one method of it (`PATCH /x`). A
@@ -77,6 +84,12 @@ impl Fake {
         let problem = json!({ "type": "urn:x", "title": "No", "status": status, "code": code, "detail": detail,
             "remedy": "" });
         self.answers.insert(path.to_owned(), (status, problem));
+        self
+    }
+
+    /// The same, where nobody's turn comes for what takes its time.
+    pub(crate) fn busy(mut self) -> Self {
+        self.work = Work::of(0);
         self
     }
 
@@ -118,7 +131,8 @@ impl Fake {
             let this = this.clone();
             async move { this.answer(request).await }
         });
-        let response = router(api).oneshot(request).await.unwrap();
+        let console = Console { api, tools: Told::default(), work: self.work.clone() };
+        let response = of(console).oneshot(request).await.unwrap();
         let header =
             |name| response.headers().get(name).map(|value: &http::HeaderValue| value.to_str().unwrap().to_owned());
         let (status, location) = (response.status(), header(LOCATION).unwrap_or_default());

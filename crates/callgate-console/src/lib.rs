@@ -62,6 +62,10 @@ pub(crate) struct Console {
 
 /// The console, over the router of the admin API. Requests carry the same extensions as those for the API.
 pub fn router(api: Router) -> Router {
+    of(Console { api, tools: policies::Told::default(), work: work::Work::default() })
+}
+
+fn of(console: Console) -> Router {
     Router::new()
         .merge(assets::routes())
         .merge(overview::routes())
@@ -77,5 +81,5 @@ pub fn router(api: Router) -> Router {
         .merge(policies::routes())
         .merge(trying::routes())
         .layer(from_fn(shell::headers))
-        .with_state(Console { api, tools: policies::Told::default(), work: work::Work::default() })
+        .with_state(console)
 }

@@ -9,6 +9,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 mod tool;
+mod tool_path;
 mod wire;
 
 use crate::Console;
@@ -26,6 +27,7 @@ use std::collections::HashMap;
 pub(crate) use add::of_catalogue;
 pub(crate) use ask::{Asked, ask};
 pub(crate) use place::{NewServer, pairs};
+pub(crate) use tool_path::{ToolPath, tool_segment};
 pub(crate) use wire::Server;
 
 /// So many servers stand on one page.

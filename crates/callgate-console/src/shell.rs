@@ -165,9 +165,12 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> Response {
     }
 }
 
-/// What could not be shown, in the frame of the page that was asked for.
+/// What could not be shown, in the frame of the page that was asked for; without it where only a part was.
 pub(crate) fn failed(visit: &Visit, section: Section, problem: Problem) -> Response {
     let status = problem.status();
+    if visit.is_part {
+        return html(status, &FailedPart { problem: &problem });
+    }
     html(status, &FailedPage { shell: Shell::new(visit, section), problem: &problem })
 }
 
@@ -195,6 +198,12 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
 #[template(path = "failed.html")]
 struct FailedPage<'v> {
     shell: Shell<'v>,
+    problem: &'v Problem,
+}
+
+#[derive(Template)]
+#[template(source = "{% import \"components.html\" as part %}{{ part::problem(problem) }}", ext = "html")]
+struct FailedPart<'v> {
     problem: &'v Problem,
 }
 

@@ -163,8 +163,7 @@ async fn tried(console: &Console, visit: &Visit, choices: &Choices, query: &Form
         at: query.text("at").to_owned(),
         notes,
     };
-    let done = console.work.run(move || asked.explain()).await;
-    done.unwrap_or_else(|| Err(Problem::own("the engine did not come to an end")))
+    console.work.turn(&visit.me.who, move || asked.explain()).await?
 }
 
 fn known_grant<'c>(choices: &'c Choices, wanted: &str) -> Result<&'c Grant, Problem> {

@@ -2,6 +2,7 @@
 
 use crate::api::path;
 use crate::seen::seen_lines;
+use crate::servers::tool_segment;
 
 /// Where the pages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl Site {
     pub(super) fn tool(self, server: &str, tool: &str) -> String {
         match self {
             Self::Files => tool_file(tool),
-            Self::Console => path(&["catalogue", server, "tools", tool], &[]),
+            Self::Console => path(&["catalogue", server, "tools", &tool_segment(tool)], &[]),
         }
     }
 

@@ -5,7 +5,6 @@ use super::parts::{Parts, PartsOf};
 use super::tools::Tools;
 use super::{Place, read};
 use crate::Console;
-use crate::api::Problem;
 use crate::builder::{Action, Draft, EntryKey};
 use crate::form::Form;
 use crate::shell::{self, Section};
@@ -35,8 +34,9 @@ pub(super) async fn draft(State(console): State<Console>, place: Place, posted: 
         let form = form.clone();
         move || done(form, before, tools)
     };
-    let Some(mut done) = console.work.run(work).await else {
-        return shell::failed(&visit, Section::Policies, Problem::own("the draft was not read to its end"));
+    let mut done = match console.work.turn(&visit.me.who, work).await {
+        Ok(done) => done,
+        Err(problem) => return shell::failed(&visit, Section::Policies, problem),
     };
     done.parts.newer = newer;
     if visit.is_part {

@@ -111,7 +111,7 @@ async fn parts_of(console: &Console, visit: &Visit, place: &Place, sheet: &Sheet
     let tools: Arc<Tools> = draft::tools(console, visit, place, &sheet.form).await;
     let before = sheet.shown.as_ref().and_then(|shown| shown.value.document.clone()).unwrap_or_default();
     let of = PartsOf { text: sheet.text.clone(), before, form: sheet.form.clone(), tools };
-    console.work.run(move || Parts::of(&of)).await
+    console.work.run(&visit.me.who, move || Parts::of(&of)).await
 }
 
 #[derive(Template)]

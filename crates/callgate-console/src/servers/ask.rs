@@ -1,5 +1,6 @@
 //! A server's tools as it lists them itself, and what the classifier makes of them.
 
+use crate::Console;
 use crate::api::{Problem, path};
 use crate::visit::Visit;
 use callgate_catalog::{
@@ -35,10 +36,15 @@ struct Answer {
     tools: Box<RawValue>,
 }
 
-/// Asks the server.
-pub(crate) async fn ask(visit: &Visit, server: &str) -> Result<Asked, Problem> {
+/// Asks the server. A long list takes its time to be judged, so that is done in its turn.
+pub(crate) async fn ask(console: &Console, visit: &Visit, server: &str) -> Result<Asked, Problem> {
     let answer: Answer = visit.api.get(&path(&["servers", server, "tools"], &[])).await?;
-    let read = Tool::from_list(answer.tools.get().as_bytes());
+    console.work.turn(&visit.me.who, move || judge(&answer.tools)).await?
+}
+
+/// What the classifier makes of a list.
+fn judge(list: &RawValue) -> Result<Asked, Problem> {
+    let read = Tool::from_list(list.get().as_bytes());
     let tools =
         read.map_err(|error| Problem::unusable(error.to_string(), "the server has to list its tools correctly"))?;
     let classified: Vec<Classification> = tools.iter().map(classify).collect();

@@ -1,5 +1,6 @@
 //! Definitions that a person has to look at: what changed, and saying yes to it.
 
+use super::tool_path::{ToolPath, tool_segment};
 use super::wire::{Definition, DefinitionDetail};
 use crate::api::{Problem, path};
 use crate::shell::{self, Section, Shell};
@@ -48,19 +49,19 @@ pub(super) async fn approve_all(Path(server): Path<String>, Posted { visit, form
 }
 
 /// Approves one: exactly what was shown.
-pub(super) async fn approve(Path((server, tool)): Path<(String, String)>, Posted { visit, form }: Posted) -> Response {
+pub(super) async fn approve(ToolPath(server, tool): ToolPath, Posted { visit, form }: Posted) -> Response {
     let wanted = path(&["servers", &server, "definitions", &tool, "approve"], &[]);
     let body = json!({ "fingerprint": form.text("fingerprint") });
     let approved: Result<Value, Problem> = visit.api.post(&wanted, &body).await;
     match approved {
         Ok(_) if form.text("from") == "list" => done(&["servers", &server, "definitions"], "approved"),
-        Ok(_) => done(&["servers", &server, "tools", &tool], "approved"),
+        Ok(_) => done(&["servers", &server, "tools", &tool_segment(&tool)], "approved"),
         Err(problem) => shell::failed(&visit, Section::Servers, problem),
     }
 }
 
 /// Forgets what a tool is pinned as.
-pub(super) async fn forget(Path((server, tool)): Path<(String, String)>, Posted { visit, form }: Posted) -> Response {
+pub(super) async fn forget(ToolPath(server, tool): ToolPath, Posted { visit, form }: Posted) -> Response {
     let wanted = path(&["servers", &server, "definitions", &tool], &[]);
     let revision = Some(form.text("revision"));
     let forgotten: Result<Value, Problem> = visit.api.change(Method::DELETE, &wanted, revision, None).await;
@@ -91,8 +92,8 @@ async fn page(visit: &Visit, server: &str, problem: Option<Problem>) -> Response
             Err(problem) => return shell::failed(visit, Section::Servers, problem),
         };
         shown.push(Waiting {
-            href: path(&["servers", server, "tools", &row.tool], &[]),
-            approve: path(&["servers", server, "tools", &row.tool, "approve"], &[]),
+            href: path(&["servers", server, "tools", &tool_segment(&row.tool)], &[]),
+            approve: path(&["servers", server, "tools", &tool_segment(&row.tool), "approve"], &[]),
             diff: lines(&detail.diff),
             row: detail.row,
         });

@@ -1,13 +1,15 @@
 //! A server's page: where it is, what its tools are, and what waits to be looked at.
 
 use super::ask::{Asked, ask};
+use super::tool_path::tool_segment;
 use super::wire::{Definition, Server, Target};
+use crate::Console;
 use crate::api::{Problem, path};
 use crate::moment::Moment;
 use crate::shell::{self, Section, Shell};
 use crate::visit::Visit;
 use askama::Template;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
@@ -83,8 +85,8 @@ pub(super) async fn show(visit: Visit, Path(server): Path<String>) -> Response {
 }
 
 /// Its tools, asked of it right now: a part of its page.
-pub(super) async fn asked(visit: Visit, Path(server): Path<String>) -> Response {
-    let (asked, problem) = match ask(&visit, &server).await {
+pub(super) async fn asked(State(console): State<Console>, visit: Visit, Path(server): Path<String>) -> Response {
+    let (asked, problem) = match ask(&console, &visit, &server).await {
         Ok(asked) => (Some(asked), None),
         Err(problem) => (None, Some(problem)),
     };
@@ -98,7 +100,7 @@ pub(super) async fn asked(visit: Visit, Path(server): Path<String>) -> Response 
     shell::html(status, &AskedPage { shell, server: &server, back, list: AskedPart { asked, problem, again } })
 }
 
-/// How a server does, and what waits to be looked at: a part of the list.
+/// How a server does, and what waits to be looked at: a part of the list, or a page of its own.
 pub(super) async fn standing(visit: Visit, Path(server): Path<String>) -> Response {
     // A gateway that does not tell has nothing to show here.
     let health: Option<Health> = visit.api.get(&path(&["servers", &server, "health"], &[])).await.ok();
@@ -106,7 +108,13 @@ pub(super) async fn standing(visit: Visit, Path(server): Path<String>) -> Respon
     let rows: Vec<Definition> = visit.api.all(&definitions, MOST_TOOLS).await.unwrap_or_default();
     let waiting = rows.iter().filter(|row| row.waits()).count();
     let riskiest = riskiest(&rows).map(|row| row.tool.clone());
-    shell::html(StatusCode::OK, &StandingPart { health, waiting, definitions, riskiest })
+    let standing = Standing { health, waiting, definitions, riskiest };
+    if visit.is_part {
+        return shell::html(StatusCode::OK, &StandingPart { standing });
+    }
+    let shell = Shell::new(&visit, Section::Servers);
+    let back = path(&["servers", &server], &[]);
+    shell::html(StatusCode::OK, &StandingPage { shell, server: &server, back, standing })
 }
 
 /// What is pinned, and what the catalogue knows; the catalogue is only beside it.
@@ -122,7 +130,7 @@ async fn tools(visit: &Visit, server: &str) -> Result<(Vec<Definition>, Vec<Know
 /// One row a tool, the riskiest first, what waits before all others.
 fn rows(server: &str, definitions: Vec<Definition>, known: Vec<Known>) -> Vec<ToolRow> {
     let mut by_name: HashMap<String, Known> = known.into_iter().map(|tool| (tool.name.clone(), tool)).collect();
-    let href = |tool: &str| path(&["servers", server, "tools", tool], &[]);
+    let href = |tool: &str| path(&["servers", server, "tools", &tool_segment(tool)], &[]);
     let mut rows: Vec<ToolRow> = definitions
         .into_iter()
         .map(|definition| {
@@ -199,6 +207,14 @@ struct LastError {
     what: String,
 }
 
+/// How a server does, and what waits to be looked at.
+struct Standing {
+    health: Option<Health>,
+    waiting: usize,
+    definitions: String,
+    riskiest: Option<String>,
+}
+
 impl Health {
     /// How it does, and the class of the word.
     fn word(&self) -> (&'static str, &'static str) {
@@ -267,10 +283,16 @@ struct AskedPart {
 }
 
 #[derive(Template)]
+#[template(path = "servers/standing_page.html")]
+struct StandingPage<'v> {
+    shell: Shell<'v>,
+    server: &'v str,
+    back: String,
+    standing: Standing,
+}
+
+#[derive(Template)]
 #[template(path = "servers/standing.html")]
 struct StandingPart {
-    health: Option<Health>,
-    waiting: usize,
-    definitions: String,
-    riskiest: Option<String>,
+    standing: Standing,
 }

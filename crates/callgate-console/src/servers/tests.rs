@@ -209,3 +209,74 @@ async fn a_server_of_any_name_has_its_page() {
     let page = fake.get("/servers/add").await;
     assert!(page.status.is_success() && page.text.contains("<h1>add"), "{}", page.text);
 }
+
+#[tokio::test]
+async fn what_a_viewer_may_not_do_is_disabled_with_the_reason() {
+    let mut fake = fake("run", "x");
+    fake = fake.with("/session", Fake::session(&["read_servers"]));
+    for (path, label) in [("/servers", "Add a server"), ("/servers/files/settings", "Remove this server")] {
+        let page = fake.get(path).await;
+        let disabled = format!(
+            "disabled title=\"your role does not have `manage_servers`: ask an admin of the organisation\">{label}<"
+        );
+        assert!(page.text.contains(&disabled), "{label}: {}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn how_a_server_does_is_a_page_for_whoever_comes_by_its_address() {
+    let fake = fake("run", "x");
+    let page = fake.get("/servers/files/standing").await;
+    assert!(
+        page.text.contains("<html")
+            && page.text.contains("1 to approve")
+            && page.text.contains("href=\"/servers/files\"")
+    );
+    let part = fake.part("/servers/files/standing").await;
+    assert!(!part.text.contains("<html") && part.text.contains("1 to approve"), "{}", part.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tools_are_judged_in_their_turn_and_who_does_not_come_to_it_is_told_so() {
+    let fake = fake("run", "x").busy();
+    let page = fake.get("/servers/files/ask").await;
+    assert_eq!(page.status.as_u16(), 503);
+    assert!(page.text.contains("CG3267") && page.text.contains("try again in a moment"), "{}", page.text);
+    let part = fake.part("/servers/files/ask").await;
+    assert!(
+        part.status.is_success() && part.text.contains("CG3267"),
+        "htmx shows what is answered well: {}",
+        part.text
+    );
+}
+
+/// Tools whose names browsers would take for steps in the path.
+#[tokio::test]
+async fn a_tool_of_any_name_has_its_page() {
+    for (tool, segment) in [(".", "~."), ("..", "~.."), ("~", "~~"), ("~x", "~~x")] {
+        let api = format!("/servers/files/definitions/{tool}");
+        let mut detail = definition(tool, "changed", "x");
+        detail["definition"] = json!(json!({ "name": tool, "inputSchema": { "type": "object" } }).to_string());
+        detail["diff"] = json!("+new\n");
+        let fake = fake(tool, "x")
+            .with(&api, detail)
+            .with(&format!("POST {api}/approve"), json!({}))
+            .with(&format!("DELETE {api}"), json!({}));
+        let place = format!("/servers/files/tools/{segment}");
+        let escaped = format!("href=\"{place}\"");
+        for page in ["/servers/files", "/servers/files/definitions"] {
+            let page = fake.get(page).await;
+            assert!(page.text.contains(&escaped), "{tool}: {}", page.text);
+        }
+        let page = fake.get(&place).await;
+        assert!(page.status.is_success(), "{tool}: {}", page.text);
+        assert!(fake.was_asked(&format!("GET {api}")), "as it is called: {:?}", fake.asked());
+        let fields = [("csrf", "the-token"), ("category", "read"), ("fingerprint", "f"), ("revision", "\"3\"")];
+        let said = fake.post(&place, &fields, false).await;
+        assert_eq!(said.location, format!("{place}?done=saved"));
+        let approved = fake.post(&format!("{place}/approve"), &fields, false).await;
+        assert_eq!(approved.location, format!("{place}?done=approved"));
+        let forgotten = fake.post(&format!("{place}/forget"), &fields, false).await;
+        assert_eq!(forgotten.location, "/servers/files?done=removed");
+    }
+}

@@ -1,6 +1,7 @@
 //! A tool of a registered server: what it does and why that is thought, what it is pinned as, and what a person says.
 
 use super::definitions::{Line, lines};
+use super::tool_path::{ToolPath, tool_segment};
 use super::wire::{Definition, DefinitionDetail, Server};
 use crate::api::{Problem, Revised, path};
 use crate::catalogue::{ToolView, tool_view};
@@ -8,7 +9,6 @@ use crate::form::Form;
 use crate::shell::{self, Section, Shell};
 use crate::visit::{Posted, Visit};
 use askama::Template;
-use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -44,17 +44,20 @@ struct Known {
     definition: Box<RawValue>,
 }
 
-pub(super) async fn show(visit: Visit, Path((server, tool)): Path<(String, String)>) -> Response {
+pub(super) async fn show(visit: Visit, ToolPath(server, tool): ToolPath) -> Response {
     page(&visit, &server, &tool, None, None).await
 }
 
 /// Saves what a person says about the tool.
-pub(super) async fn save(Path((server, tool)): Path<(String, String)>, Posted { visit, form }: Posted) -> Response {
+pub(super) async fn save(ToolPath(server, tool): ToolPath, Posted { visit, form }: Posted) -> Response {
     let wanted = path(&["servers", &server, "definitions", &tool], &[]);
     let revision = Some(form.text("revision"));
     let changed: Result<Value, Problem> = visit.api.change(Method::PATCH, &wanted, revision, Some(&patch(&form))).await;
     match changed {
-        Ok(_) => Redirect::to(&path(&["servers", &server, "tools", &tool], &[("done", "saved")])).into_response(),
+        Ok(_) => {
+            let page = path(&["servers", &server, "tools", &tool_segment(&tool)], &[("done", "saved")]);
+            Redirect::to(&page).into_response()
+        }
         Err(problem) => {
             // Beside what somebody else has said meanwhile, what was chosen would undo it unseen.
             let typed = (!problem.is_stale()).then_some(&form);
@@ -84,7 +87,7 @@ async fn page(visit: &Visit, server: &str, tool: &str, problem: Option<Problem>,
     }
     // One that the catalogue can't read is still shown as it is.
     let view = tool_view(&server.name, &text);
-    let of = |rest: &[&str]| path(&[&["servers", &server.name, "tools", tool], rest].concat(), &[]);
+    let of = |rest: &[&str]| path(&[&["servers", &server.name, "tools", &tool_segment(tool)], rest].concat(), &[]);
     let status = problem.as_ref().map_or(StatusCode::OK, Problem::status);
     let page = ToolPage {
         back: path(&["servers", &server.name], &[]),

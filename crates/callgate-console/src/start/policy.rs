@@ -1,12 +1,13 @@
 //! The third step: a policy, shown before it is published.
 
 use super::{Mark, Step, of};
+use crate::Console;
 use crate::api::{Problem, path};
 use crate::servers::ask;
 use crate::shell::{self, Section, Shell};
 use crate::visit::{Posted, Visit};
 use askama::Template;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -21,28 +22,38 @@ struct Rule {
     says: &'static str,
 }
 
-pub(super) async fn show(visit: Visit, Path(server): Path<String>) -> Response {
-    page(&visit, &server, None, None).await
+pub(super) async fn show(State(console): State<Console>, visit: Visit, Path(server): Path<String>) -> Response {
+    page(&console, &visit, &server, None, None).await
 }
 
 /// Publishes exactly what was shown.
-pub(super) async fn publish(Path(server): Path<String>, Posted { visit, form }: Posted) -> Response {
+pub(super) async fn publish(
+    State(console): State<Console>,
+    Path(server): Path<String>,
+    Posted { visit, form }: Posted,
+) -> Response {
     let document = form.text("document").replace("\r\n", "\n");
     let body = json!({ "document": document, "file": "recommended.json" });
     let wanted = path(&["servers", &server, "policies", NAME], &[]);
     let published: Result<Value, Problem> = visit.api.change(Method::PUT, &wanted, None, Some(&body)).await;
     match published {
         Ok(_) => Redirect::to(&path(&["start", &server, "grant"], &[("done", "published")])).into_response(),
-        Err(problem) => page(&visit, &server, Some(problem), Some(&document)).await,
+        Err(problem) => page(&console, &visit, &server, Some(problem), Some(&document)).await,
     }
 }
 
-async fn page(visit: &Visit, server: &str, problem: Option<Problem>, typed: Option<&str>) -> Response {
+async fn page(
+    console: &Console,
+    visit: &Visit,
+    server: &str,
+    problem: Option<Problem>,
+    typed: Option<&str>,
+) -> Response {
     let server = match of(visit, server).await {
         Ok(server) => server,
         Err(problem) => return shell::failed(visit, Section::Overview, problem),
     };
-    let (kinds, recommended, unasked) = match ask(visit, &server.name).await {
+    let (kinds, recommended, unasked) = match ask(console, visit, &server.name).await {
         Ok(asked) => (asked.kinds(), asked.policy, None),
         Err(problem) => (Vec::new(), None, Some(problem)),
     };

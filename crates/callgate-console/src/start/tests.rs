@@ -99,3 +99,11 @@ async fn what_servers_and_clients_say_is_inert() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn tools_are_judged_in_their_turn() {
+    for step in ["tools/ask", "policy"] {
+        let page = fake("x", &[], 0).busy().get(&format!("/start/files/{step}")).await;
+        assert!(page.status.as_u16() == 503 && page.text.contains("CG3267"), "{step}: {}", page.text);
+    }
+}

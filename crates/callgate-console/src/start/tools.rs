@@ -1,12 +1,13 @@
 //! The second step: what the server's tools can do.
 
 use super::{Mark, Step, of};
+use crate::Console;
 use crate::api::{Problem, path};
 use crate::servers::{Asked, Server, ask};
 use crate::shell::{self, Section, Shell};
 use crate::visit::Visit;
 use askama::Template;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
@@ -25,8 +26,8 @@ pub(super) async fn show(visit: Visit, Path(server): Path<String>) -> Response {
 }
 
 /// Its tools, asked of it right now: a part of the page, or a page of its own.
-pub(super) async fn asked(visit: Visit, Path(server): Path<String>) -> Response {
-    let (asked, problem) = match ask(&visit, &server).await {
+pub(super) async fn asked(State(console): State<Console>, visit: Visit, Path(server): Path<String>) -> Response {
+    let (asked, problem) = match ask(&console, &visit, &server).await {
         Ok(asked) => (Some(asked), None),
         Err(problem) => (None, Some(problem)),
     };

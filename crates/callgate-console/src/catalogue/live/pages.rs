@@ -3,11 +3,13 @@
 use super::super::document::{Judged, Providers, ServerDocument};
 use super::super::site::Site;
 use super::super::view::{AttackView, ServerView, ToolRow, ToolView};
+use crate::Console;
 use crate::api::{Part, Problem, path};
+use crate::servers::ToolPath;
 use crate::shell::{self, Section, Shell};
 use crate::visit::Visit;
 use askama::Template;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use callgate_catalog::Attack;
 use http::StatusCode;
@@ -49,23 +51,25 @@ struct Ways {
     add: Option<String>,
 }
 
-pub(super) async fn server(visit: Visit, Path(entry): Path<String>) -> Response {
+pub(super) async fn server(State(console): State<Console>, visit: Visit, Path(entry): Path<String>) -> Response {
     let document: ServerDocument = match visit.api.get(&path(&["catalogue", "servers", &entry], &[])).await {
         Ok(document) => document,
         Err(problem) => return shell::failed(&visit, Section::Catalogue, problem),
     };
-    let judged = match Judged::of(&document) {
-        Ok(judged) => judged,
-        Err(unreadable) => return shell::failed(&visit, Section::Catalogue, Problem::own(&unreadable.to_string())),
-    };
-    let server = ServerView::of(&judged, Site::Console);
     let ways = Ways::of(&document);
     let changes = path(&["catalogue", "changes"], &[("server", &document.id)]);
+    // All its tools are judged: with many that takes its time.
+    let judge = move || Judged::of(&document).map(|judged| ServerView::of(&judged, Site::Console));
+    let server = match console.work.turn(&visit.me.who, judge).await {
+        Ok(Ok(server)) => server,
+        Ok(Err(unreadable)) => return shell::failed(&visit, Section::Catalogue, Problem::own(&unreadable.to_string())),
+        Err(problem) => return shell::failed(&visit, Section::Catalogue, problem),
+    };
     let shell = Shell::new(&visit, Section::Catalogue);
     shell::html(StatusCode::OK, &ServerPage { shell, server: &server, ways, changes })
 }
 
-pub(super) async fn tool(visit: Visit, Path((entry, tool)): Path<(String, String)>) -> Response {
+pub(super) async fn tool(visit: Visit, ToolPath(entry, tool): ToolPath) -> Response {
     let details: ToolDetails = match visit.api.get(&path(&["catalogue", "servers", &entry, "tools", &tool], &[])).await
     {
         Ok(details) => details,

@@ -3,6 +3,7 @@
 use crate::api::{Part, path};
 use crate::form::Form;
 use crate::moment::Moment;
+use crate::servers::tool_segment;
 use crate::shell::{self, Section, Shell};
 use crate::visit::Visit;
 use askama::Template;
@@ -178,7 +179,7 @@ impl ServerRow {
 
 impl ToolRow {
     fn href(&self) -> String {
-        path(&["catalogue", &self.server.id, "tools", &self.name], &[])
+        path(&["catalogue", &self.server.id, "tools", &tool_segment(&self.name)], &[])
     }
 
     fn server_href(&self) -> String {
@@ -188,7 +189,8 @@ impl ToolRow {
 
 impl Told {
     fn of(row: ChangeRow) -> Self {
-        let tool = row.tool.map(|tool| (path(&["catalogue", &row.server_id, "tools", &tool], &[]), tool));
+        let tool =
+            row.tool.map(|tool| (path(&["catalogue", &row.server_id, "tools", &tool_segment(&tool)], &[]), tool));
         let details = row.details.as_object().into_iter().flatten();
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let details: Vec<String> = details.map(|(name, value)| format!("{name}: {}", text(value))).collect();

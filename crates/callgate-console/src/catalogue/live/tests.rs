@@ -88,3 +88,27 @@ async fn what_is_quoted_is_inert() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_is_judged_in_its_turn() {
+    let page = fake("x").busy().get("/catalogue/c-1").await;
+    assert!(page.status.as_u16() == 503 && page.text.contains("CG3267"), "{}", page.text);
+    assert!(fake("x").busy().get("/catalogue/c-1/tools/run").await.status.is_success(), "one tool is soon done");
+}
+
+#[tokio::test]
+async fn a_tool_of_any_name_has_its_page() {
+    let up = json!({ "name": "..", "description": "x", "inputSchema": { "type": "object" } });
+    let mut details = tool("..", "x");
+    details["definition"] = up.clone();
+    let fake = fake("x")
+        .with("/catalogue/servers/c-1/tools/..", details)
+        .with_list("/catalogue/tools", json!([tool("..", "x"), tool("~x", "x")]));
+    let found = fake.get("/catalogue?kind=tools").await;
+    for href in ["/catalogue/c-1/tools/~..", "/catalogue/c-1/tools/~~x"] {
+        assert!(found.text.contains(&format!("href=\"{href}\"")), "{href}: {}", found.text);
+    }
+    let page = fake.get("/catalogue/c-1/tools/~..").await;
+    assert!(page.status.is_success() && fake.was_asked("GET /catalogue/servers/c-1/tools/.."), "{:?}", fake.asked());
+    assert!(page.text.contains("href=\"/catalogue/c-1/tools/~~x\""), "a related one: {}", page.text);
+}
