@@ -58,13 +58,17 @@ pub(crate) fn routes() -> Router<Console> {
 
 async fn show(State(console): State<Console>, visit: Visit) -> Response {
     let query = visit.query.clone();
-    let form = match Choices::of(&console, &visit).await {
+    let mut form = match Choices::of(&console, &visit).await {
         Ok(form) => form,
         Err(problem) => return shell::failed(&visit, Section::Try, problem),
     };
-    if query.text("from") == "fields" {
+    if query.has("was") {
         // Every try is a URL: what the fields say goes into it as JSON.
-        return Redirect::to(&form.with_arguments(&query)).into_response();
+        match fields::arguments(&form.fields, &query) {
+            Some(args) => return Redirect::to(&again(&query, &args)).into_response(),
+            // Into this JSON nothing goes: it is shown with what is wrong with it, and what was typed beside it.
+            None => form.fields.iter_mut().for_each(|field| query.text(&field.key()).clone_into(&mut field.value)),
+        }
     }
     let (trace, refused) = match form.is_complete(&query) {
         false => (None, None),
@@ -103,8 +107,9 @@ impl Choices {
         let tool = visit.query.text("tool");
         let facts = tools.facts.iter().find(|facts| facts.name == tool);
         let fields = facts.and_then(|facts| facts.input_schema.as_deref()).map(|schema| {
-            let given = visit.query.text("args");
-            Field::all(schema, given)
+            // The fields that were sent had been filled from these.
+            let given = if visit.query.has("was") { "was" } else { "args" };
+            Field::all(schema, visit.query.text(given))
         });
         Ok(Self {
             servers,
@@ -119,15 +124,16 @@ impl Choices {
         let has = |name: &str| query.word(name).is_some();
         has("server") && has("tool") && (has("policy") || has("grant"))
     }
+}
 
-    /// This page again, with the arguments that the fields say.
-    fn with_arguments(&self, query: &Form) -> String {
-        let args = fields::arguments(&self.fields, query);
-        let kept = ["server", "policy", "version", "grant", "tool", "calls", "at", "label", "tags", "baseline"];
-        let pairs = kept.iter().map(|name| (*name, query.text(name)));
-        let pairs: Vec<(&str, &str)> = pairs.chain([("args", args.as_str())]).collect();
-        path(&["try"], &pairs)
-    }
+/// This page again, with these arguments.
+fn again(query: &Form, args: &str) -> String {
+    let kept = ["server", "policy", "version", "grant", "tool", "calls", "at", "label", "tags", "baseline"];
+    let pairs = kept.iter().map(|name| (*name, query.text(name)));
+    let pairs: Vec<(&str, &str)> = pairs.chain([("args", args)]).collect();
+    let page = path(&["try"], &pairs);
+    // The grant's own policy is a choice as well, and not the same as none yet.
+    if query.has("policy") && query.text("policy").is_empty() { format!("{page}&policy=") } else { page }
 }
 
 /// Reads what has to be read, and asks the engine.

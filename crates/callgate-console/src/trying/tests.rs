@@ -77,7 +77,7 @@ async fn a_try_says_outcome_rule_line_and_charges() {
 
 #[tokio::test]
 async fn fields_lead_to_a_url_with_the_arguments_as_json() {
-    let led = tried("policy=default&tool=exec&from=fields&arg.command=ls+-l&arg.times=3&args=%7B%7D").await;
+    let led = tried("policy=default&tool=exec&was=&arg.command=ls+-l&arg.times=3&args=%7B%7D").await;
     assert_eq!(led.status, 303);
     let location = led.headers["location"].to_str().unwrap();
     assert_eq!(
@@ -86,6 +86,22 @@ async fn fields_lead_to_a_url_with_the_arguments_as_json() {
     );
     let form = tried("tool=exec").await;
     assert!(form.text.contains("name=\"arg.command\"") && !form.text.contains("<script>alert"));
+    // Enter in any field sends both, and there is nothing else to be pressed.
+    assert_eq!(form.text.matches("<button type=\"submit\"").count(), 1, "{}", form.text);
+    let own = tried("policy=&grant=laptop&tool=exec&was=%7B%7D&args=%7B%22other%22%3A1%7D").await;
+    let location = own.headers["location"].to_str().unwrap();
+    assert_eq!(location, "/try?server=kernel&grant=laptop&tool=exec&args=%7B%22other%22%3A1%7D&policy=");
+}
+
+#[tokio::test]
+async fn json_that_nothing_goes_into_is_shown_with_what_was_typed_beside_it() {
+    let page = tried("policy=default&tool=exec&was=%7B%7D&arg.command=ls+-l&args=%7B%22a%22").await;
+    assert_eq!(page.status, 422);
+    for part in
+        ["the arguments can&#39;t be read", "value=\"ls -l\"", "{&#34;a&#34;</textarea>", "name=\"was\" value=\"{}\""]
+    {
+        assert!(page.text.contains(part), "{part}: {}", page.text);
+    }
 }
 
 #[tokio::test]
