@@ -13,6 +13,7 @@ use askama::Template;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
+use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use part::{Early, Health, Named, Refusal, RuleRow, ServerRow, TopRule, Totals};
 use serde::Deserialize;
@@ -20,8 +21,12 @@ use serde::Deserialize;
 /// The spans that can be looked at, and what they are called.
 const SPANS: [(&str, &str); 3] = [("1h", "last hour"), ("24h", "last day"), ("7d", "last week")];
 
-/// So many servers are asked for their health; the page of the servers has all.
+/// So many servers are shown, those that need a look before all others; the page of the servers has all.
 const SERVERS: usize = 25;
+
+/// So many servers are asked for their health, and so many of them at once.
+const ASKED: usize = 2_000;
+const AT_ONCE: usize = 16;
 
 /// So many limits, questions and sources of refusals are shown.
 const FEW: &str = "5";
@@ -148,16 +153,17 @@ impl Waiting {
 
 impl Servers {
     async fn read(visit: &Visit) -> Result<Self, Problem> {
-        let limit = SERVERS.to_string();
-        let part: Part<Named> = visit.api.get(&path(&["servers"], &[("limit", &limit)])).await?;
-        let mut rows = Vec::with_capacity(part.items.len());
-        for server in part.items {
+        let servers: Vec<Named> = visit.api.all(&path(&["servers"], &[]), ASKED).await?;
+        let asked = servers.into_iter().map(|server| async move {
             let health: Result<Health, Problem> = visit.api.get(&path(&["servers", &server.name, "health"], &[])).await;
-            rows.push(ServerRow::of(&server.name, health));
-        }
-        // Those that need a look come first.
+            ServerRow::of(&server.name, health)
+        });
+        let mut rows: Vec<ServerRow> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+        // Those that need a look come first: one that fails is shown however many there are.
         rows.sort_by_key(|row| row.is_well);
-        Ok(Self { rows, more: part.next.is_some() })
+        let more = rows.len() > SERVERS;
+        rows.truncate(SERVERS);
+        Ok(Self { rows, more })
     }
 }
 

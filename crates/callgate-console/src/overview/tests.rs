@@ -109,3 +109,28 @@ async fn nothing_on_it_becomes_markup() {
         assert_inert(text, &fake("plain").get("/").await.text, &fake(text).get("/").await.text);
     }
 }
+
+#[tokio::test]
+async fn the_one_server_of_many_that_fails_is_shown_first() {
+    let names: Vec<String> = (0..30).map(|number| format!("s{number:02}")).collect();
+    let named: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
+    let mut fake = busy().with_list("/servers", json!(named));
+    for name in &names {
+        let state = if name == "s29" { "failing" } else { "ok" };
+        fake = fake.with(&format!("/servers/{name}/health"), json!({ "state": state, "breaker": "closed" }));
+    }
+    let page = fake.get("/").await.text;
+    let at = |name: &str| page.find(&format!("<a href=\"/servers/{name}\">"));
+    assert!(at("s29").unwrap() < at("s00").unwrap(), "{page}");
+    assert!(at("s23").is_some() && at("s24").is_none(), "no more than 25 rows: {page}");
+    assert!(page.contains("All servers"));
+}
+
+#[tokio::test]
+async fn a_section_that_a_role_does_not_open_says_why_to_everybody() {
+    let page = Fake::for_one_who_may(&["read_servers"]).get("/").await.text;
+    let reason = "your role does not have `manage_members`";
+    let entry = format!(r#"tabindex="0" title="{reason}">Members<span class="unseen">: {reason}</span></a>"#);
+    assert!(page.contains(&entry), "{page}");
+    assert!(!page.contains(r#"href="/members""#));
+}
