@@ -101,8 +101,12 @@ async fn live(visit: Visit, headers: HeaderMap) -> Response {
     }
 }
 
-/// What a search means, and how it could go on: for the field, as it is typed into.
+/// What a search means, and how it could go on: for the field, as it is typed into. Who comes here by the address has
+/// the whole page, with the same search.
 async fn explain(visit: Visit) -> Response {
+    if !visit.is_part {
+        return list(visit).await;
+    }
     let search = visit.query.text("q");
     let names = servers(&visit.api).await.into_iter().map(|name| ("server", name)).collect::<Vec<_>>();
     shell::html(StatusCode::OK, &SearchingPart { searching: &Searching::of(search, names) })

@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use url::{Position, Url};
 
 /// Who is asking, as the API says (`GET /api/v1/session`).
 #[derive(Clone, Debug, Deserialize)]
@@ -85,11 +86,12 @@ impl Visit {
     }
 }
 
-/// Back to the page that was asked for, once signed in.
+/// Back to the page that was asked for, once signed in; to the page that asked, where it asked for a part.
 fn sign_in(parts: &Parts) -> Response {
     let page = match parts.method {
-        Method::GET => parts.uri.path_and_query().map_or("/", |page| page.as_str()),
-        _ => "/",
+        _ if is_part(&parts.headers) => asking_page(&parts.headers).unwrap_or_else(|| "/".to_owned()),
+        Method::GET => parts.uri.path_and_query().map_or("/", |page| page.as_str()).to_owned(),
+        _ => "/".to_owned(),
     };
     let next: String = url::form_urlencoded::byte_serialize(page.as_bytes()).collect();
     let target = if page == "/" { "/sign-in".to_owned() } else { format!("/sign-in?next={next}") };
@@ -97,13 +99,27 @@ fn sign_in(parts: &Parts) -> Response {
     if parts.method == Method::GET && matches!(site, b"cross-site" | b"same-site") {
         // A browser that comes from elsewhere keeps its cookie back (`SameSite=Strict`), and sends it when one of our
         // pages leads on.
-        return shell::leading_to(page);
+        return shell::leading_to(&page);
     }
     if is_part(&parts.headers) {
         // htmx would put the form into a part of the page.
         return ([("hx-redirect", target)], "").into_response();
     }
     Redirect::to(&target).into_response()
+}
+
+/// The path and query of the page that htmx asks for; only of one of ours, and never what a browser would take for
+/// another host.
+fn asking_page(headers: &HeaderMap) -> Option<String> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let page = Url::parse(text("hx-current-url")?).ok()?;
+    let (host, own) = (page.host_str()?, text("host")?);
+    let is_own = match page.port() {
+        Some(port) => own == format!("{host}:{port}"),
+        None => own == host,
+    };
+    let target = &page[Position::BeforePath..Position::AfterQuery];
+    (is_own && !target.starts_with("//")).then(|| target.to_owned())
 }
 
 fn is_part(headers: &HeaderMap) -> bool {
@@ -129,5 +145,43 @@ impl FromRequest<Console> for Posted {
         // Without a token, or with another session's, the API refuses what is changed.
         visit.api = visit.api.with_token(form.text("csrf"));
         Ok(Self { visit, form })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn led(method: Method, uri: &str, headers: &[(&'static str, &str)]) -> String {
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = sign_in(&request.body(()).unwrap().into_parts().0);
+        let target = response.headers().get("hx-redirect").or_else(|| response.headers().get("location"));
+        target.unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn who_signs_in_comes_back_to_the_page_and_not_to_a_part_of_it() {
+        let part = |page: &str| {
+            let headers = [("hx-request", "true"), ("host", "gate.test:7070"), ("hx-current-url", page)];
+            led(Method::GET, "/servers/files/standing", &headers)
+        };
+        assert_eq!(part("http://gate.test:7070/servers?done=added#x"), "/sign-in?next=%2Fservers%3Fdone%3Dadded");
+        for elsewhere in [
+            "https://evil.test/servers",
+            "http://gate.test:7070//evil.test/x",
+            "http://gate.test:7071/servers",
+            "?",
+            "",
+        ] {
+            assert_eq!(part(elsewhere), "/sign-in", "{elsewhere}");
+        }
+        let posted = [("hx-request", "true"), ("host", "gate.test"), ("hx-current-url", "https://gate.test/approvals")];
+        assert_eq!(led(Method::POST, "/approvals", &posted), "/sign-in?next=%2Fapprovals");
+        assert_eq!(led(Method::GET, "/limits?server=a", &[]), "/sign-in?next=%2Flimits%3Fserver%3Da");
+        assert_eq!(led(Method::POST, "/limits/reset", &[]), "/sign-in");
     }
 }

@@ -53,7 +53,7 @@ async fn what_was_typed_wrongly_stays_to_be_mended() {
 #[tokio::test]
 async fn a_search_is_explained_as_it_is_typed() {
     let fake = Fake::new().with_list("/servers", json!([{ "name": "kernel" }]));
-    let part = fake.get("/decisions/explain?q=outcome%3Adeny+server%3A").await.text;
+    let part = fake.part("/decisions/explain?q=outcome%3Adeny+server%3A").await.text;
     assert!(part.starts_with(r#"<div id="searching">"#), "{part}");
     assert!(part.contains(r#"data-text="outcome:deny server:kernel""#), "{part}");
 }
@@ -165,7 +165,12 @@ async fn nothing_in_a_decision_becomes_markup() {
     };
     for text in HOSTILE {
         for path in ["/decisions", "/decisions/d1", "/decisions/events", "/decisions/explain?q=server:"] {
-            let (plain, hostile) = (fake("plain").get(path).await, fake(text).get(path).await);
+            // Names of servers are suggested in the part only.
+            let read = async |fake: Fake| match path.contains("explain") {
+                true => fake.part(path).await,
+                false => fake.get(path).await,
+            };
+            let (plain, hostile) = (read(fake("plain")).await, read(fake(text)).await);
             assert_inert(text, &plain.text, &hostile.text);
         }
         let query: String =
@@ -178,4 +183,16 @@ async fn nothing_in_a_decision_becomes_markup() {
             hostile.text.split("id=\"found\"").next().unwrap(),
         );
     }
+}
+
+#[tokio::test]
+async fn what_a_search_means_is_a_whole_page_for_whoever_comes_by_its_address() {
+    let fake = Fake::new().with_list("/decisions", json!([decision("d1")])).with_list("/servers", json!([]));
+    let page = fake.get("/decisions/explain?q=outcome%3Adeny").await;
+    assert!(
+        page.status.is_success() && page.text.contains("<html") && page.text.contains("outcome:deny"),
+        "{}",
+        page.text
+    );
+    assert!(!fake.part("/decisions/explain?q=outcome%3Adeny").await.text.contains("<html"));
 }
