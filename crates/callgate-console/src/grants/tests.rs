@@ -85,9 +85,11 @@ async fn who_may_mint_for_one_server_is_offered_that_one() {
     let one = fake.with("/session", session);
     let page = one.get("/grants/mint").await;
     assert!(page.text.contains("<option selected>beta") && !page.text.contains("alpha"), "{}", page.text);
-    assert!(!page.text.contains("your role does not have"));
+    assert!(!page.text.contains("your role does not have `manage_grants`"));
     let other = one.get("/grants/mint?server=alpha").await;
-    assert!(other.text.contains("<option selected>alpha") && other.text.contains("your role does not have"));
+    assert!(
+        other.text.contains("<option selected>alpha") && other.text.contains("your role does not have `manage_grants`")
+    );
 }
 
 #[tokio::test]
@@ -151,5 +153,17 @@ async fn labels_and_tags_are_inert() {
                 assert_inert(text, &plain.text, &hostile.text);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn what_a_viewer_may_not_do_is_disabled_with_the_reason() {
+    let viewer = fake("x").with("/session", Fake::session(&["read_grants", "read_servers"]));
+    for (path, label) in [("/grants", "Mint a grant"), ("/grants/g_1", "Revoke this grant")] {
+        let page = viewer.get(path).await;
+        let disabled = format!(
+            "disabled title=\"your role does not have `manage_grants`: ask an admin of the organisation\">{label}<"
+        );
+        assert!(page.text.contains(&disabled), "{label}: {}", page.text);
     }
 }

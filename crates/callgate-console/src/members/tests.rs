@@ -108,3 +108,20 @@ async fn names_are_inert() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_somebody_may_not_do_is_disabled_with_the_reason() {
+    let fake = fake("x").with("/session", Fake::session(&["read_servers"]));
+    for (path, label) in [
+        ("/members", "Add a member"),
+        ("/members/m_1", "Remove this member"),
+        ("/members/tokens", "Create a token"),
+        ("/members/tokens", "Revoke"),
+    ] {
+        let page = fake.get(path).await;
+        let disabled = format!(
+            "disabled title=\"your role does not have `manage_members`: ask an admin of the organisation\">{label}<"
+        );
+        assert!(page.text.contains(&disabled), "{label}: {}", page.text);
+    }
+}
