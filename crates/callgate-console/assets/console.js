@@ -6,10 +6,19 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const from = document.getElementById(button.dataset.copy);
-  await navigator.clipboard.writeText(from.value ?? from.textContent);
-  const label = button.textContent;
-  button.textContent = "Copied";
-  setTimeout(() => { button.textContent = label; }, 1500);
+  const label = button.dataset.label ??= button.textContent;
+  const say = (words, long) => {
+    button.textContent = words;
+    setTimeout(() => { button.textContent = label; }, long);
+  };
+  try {
+    await navigator.clipboard.writeText(from.value ?? from.textContent);
+    say("Copied", 1500);
+  } catch {
+    // Browsers have no clipboard for pages over plain http, but for those of this machine.
+    if (from.select) from.select(); else getSelection().selectAllChildren(from);
+    say("Selected: press Ctrl+C or ⌘C", 5000);
+  }
 });
 
 // A suggestion goes into the field instead of to its page.
@@ -28,13 +37,40 @@ document.addEventListener("click", (event) => {
 const ROWS = 200;
 const isPaused = (list) => list?.querySelector("[data-pause]")?.getAttribute("aria-pressed") === "true";
 
+// What is said of a live part: that it is lost before all else, else that it is paused, else what it says by itself.
+const LOST = "The connection to the gateway is lost, and tried again: what is new does not appear until it is back.";
+const sayState = (part) => {
+  const state = part?.querySelector("[data-live-state]");
+  if (!state) return;
+  state.dataset.calm ??= state.textContent;
+  const missed = Number(part.dataset.missed ?? 0);
+  const paused = missed > 0 ? `Paused. ${missed} since then.` : "Paused.";
+  const words = "lost" in part.dataset ? LOST : isPaused(part) ? paused : state.dataset.calm;
+  if (state.textContent !== words) state.textContent = words;
+};
+const setLost = (part, lost) => {
+  if (lost) part.dataset.lost = ""; else delete part.dataset.lost;
+  sayState(part);
+};
+for (const [name, lost] of [["htmx:sseError", true], ["htmx:sseClose", true], ["htmx:sseOpen", false]]) {
+  document.addEventListener(name, (event) => {
+    if (event.target.matches?.("[sse-connect]")) setLost(event.target, lost);
+  });
+}
+// What is read anew by itself is lost where it gets no answer; the next answer takes its place, words and all.
+for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+  document.addEventListener(name, (event) => {
+    if (event.target.dataset && "calm" in event.target.dataset) setLost(event.target, true);
+  });
+}
+
 document.addEventListener("htmx:sseBeforeMessage", (event) => {
   const place = event.target;
   const list = place.closest("[data-live]");
   if (isPaused(list)) {
     event.preventDefault();
     list.dataset.missed = Number(list.dataset.missed ?? 0) + 1;
-    list.querySelector("[data-live-state]").textContent = `Paused. ${list.dataset.missed} since then.`;
+    sayState(list);
     return;
   }
   const known = event.detail.lastEventId && document.getElementById(event.detail.lastEventId);
@@ -56,7 +92,7 @@ document.addEventListener("click", (event) => {
   if (!paused && Number(list.dataset.missed ?? 0) > 0) { location.reload(); return; }
   button.setAttribute("aria-pressed", String(paused));
   button.textContent = paused ? "Go on" : "Pause";
-  list.querySelector("[data-live-state]").textContent = paused ? "Paused." : "New decisions appear here as they are made.";
+  sayState(list);
 });
 
 // A stream that began again may have left something out, and what became of a call is known later than the decision:
@@ -80,6 +116,27 @@ document.addEventListener("htmx:sseOpen", (event) => {
 document.addEventListener("htmx:sseMessage", (event) => {
   const list = event.target.closest("[data-live]");
   if (list) readAnew(list);
+});
+
+// The inbox after a stream that began again: what was answered in between goes, what was asked comes. A question that
+// still waits stays as it is, with the reason that somebody types.
+const readInbox = async (inbox) => {
+  const answer = await fetch(location.pathname, { headers: { accept: "text/html" } }).catch(() => null);
+  const page = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
+  const now = page && page.getElementById("waiting");
+  const here = inbox.querySelector("#waiting");
+  if (!now || !here) return;
+  for (const ask of here.querySelectorAll("[data-ask]")) if (!now.querySelector(`#${CSS.escape(ask.id)}`)) ask.remove();
+  for (const ask of [...now.children]) {
+    if (document.getElementById(ask.id)) continue;
+    here.append(ask);
+    htmx.process(ask);
+  }
+};
+document.addEventListener("htmx:sseOpen", (event) => {
+  const inbox = event.target.closest("[data-inbox]");
+  if (inbox?.dataset.opened) readInbox(inbox);
+  if (inbox) inbox.dataset.opened = "yes";
 });
 
 // What is read anew by itself stays as it is under somebody's hands: focus in it, or something opened.
