@@ -134,7 +134,7 @@ fn disabled(person: &Person<'_>, name: &str, permission: &str) -> Result<()> {
 /// A section of the bar that can't be opened says why.
 fn off(person: &Person<'_>, section: &str) -> Result<()> {
     let title = person.evaluate(&format!(
-        "[...document.querySelectorAll('nav .off')].find(one => one.textContent === '{section}')?.title"
+        "[...document.querySelectorAll('nav .off')].find(one => one.firstChild.data.trim() === '{section}')?.title"
     ))?;
     ensure!(title.as_str().is_some_and(|title| title.contains("your role")), "{section}: {title}");
     Ok(())

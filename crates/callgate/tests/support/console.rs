@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use testkit::{Browser, Callgate, Connection, Fixture, Gateway, Person};
 
+#[path = "pages.rs"]
+pub(crate) mod pages;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_callgate");
 
 /// The running gateway, and the browser on it.
@@ -152,40 +155,10 @@ pub(crate) fn crawl(
 const LINKS: &str = "[...document.querySelectorAll('a[href]')].filter(a => a.origin === location.origin && \
      !a.pathname.startsWith('/api/') && !a.hasAttribute('download')).map(a => a.pathname + a.search)";
 
-/// The words in paths that are no names of anything.
-const WORDS: [&str; 26] = [
-    "",
-    "servers",
-    "add",
-    "tools",
-    "definitions",
-    "policies",
-    "history",
-    "versions",
-    "diff",
-    "decisions",
-    "approvals",
-    "limits",
-    "grants",
-    "new",
-    "catalogue",
-    "attacks",
-    "changes",
-    "try",
-    "members",
-    "tokens",
-    "start",
-    "baseline",
-    "sign-in",
-    "clients",
-    "connect",
-    "webhooks",
-];
-
 /// `/servers/kernel/tools/exec?x=1` → `/servers/*/tools/*?x`.
 pub(crate) fn kind(path: &str) -> String {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let parts: Vec<&str> = path.split('/').map(|part| if WORDS.contains(&part) { part } else { "*" }).collect();
+    let kind = pages::kind(path);
     let names: Vec<&str> = query.split('&').filter_map(|pair| pair.split('=').next()).collect();
-    if query.is_empty() { parts.join("/") } else { format!("{}?{}", parts.join("/"), names.join("&")) }
+    if query.is_empty() { kind } else { format!("{kind}?{}", names.join("&")) }
 }
