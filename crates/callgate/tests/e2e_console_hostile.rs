@@ -69,6 +69,8 @@ fn what_others_write_is_text_on_every_page() -> Result<()> {
         "policy text",
         "argument",
         "member name",
+        "client",
+        "reason",
     ] {
         ensure!(taken.get(place).is_some_and(|count| *count > 0), "nothing hostile was taken as {place}: {taken:?}");
     }
@@ -233,7 +235,9 @@ fn seed_catalogue(site: &Site, taken: &mut Taken) -> Result<()> {
 fn seed_calls(site: &Site, tokens: &[String], taken: &mut Taken) -> Result<()> {
     let texts: Vec<String> = all().collect();
     for (text, token) in texts.iter().zip(tokens) {
-        let mut session = Session::open(site.gateway.address, &Gateway::path("hostile"), Some(token))?;
+        let client = json!({ "name": text, "version": text });
+        let mut session = Session::open_as(site.gateway.address, &Gateway::path("hostile"), Some(token), &client)?;
+        *taken.entry("client").or_default() += 1;
         session.ask("tools/list", &json!({}))?;
         let tool: String = text.chars().take(120).collect();
         for arguments in [
@@ -251,6 +255,7 @@ fn seed_calls(site: &Site, tokens: &[String], taken: &mut Taken) -> Result<()> {
     }
     let waiting = site.done("GET", "/approvals?limit=100", None)?;
     let items = waiting["items"].as_array().context("questions")?.clone();
+    ensure!(!items.is_empty(), "no question is open, so no reason was given: {waiting}");
     for (index, (question, text)) in items.iter().zip(texts.iter().cycle()).enumerate().take(2 * texts.len()) {
         let id = question["id"].as_str().context("an id")?;
         let verb = if index % 2 == 0 { "approve" } else { "deny" };

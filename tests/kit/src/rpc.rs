@@ -31,16 +31,26 @@ pub fn result_bytes(message: &[u8]) -> Result<String> {
 
 /// The params of `initialize` in the newest legacy revision.
 pub(crate) fn initialize() -> Value {
-    json!({
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": { "name": "callgate-tests", "version": "1.0.0" },
-    })
+    initialize_as(&own_info())
+}
+
+fn initialize_as(client: &Value) -> Value {
+    json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client })
+}
+
+/// What the tests call themselves.
+fn own_info() -> Value {
+    json!({ "name": "callgate-tests", "version": "1.0.0" })
 }
 
 impl Session {
     /// Opens a connection and a legacy session on it; without a token no `Authorization` is sent.
     pub fn open(address: SocketAddr, path: &str, token: Option<&str>) -> Result<Self> {
+        Self::open_as(address, path, token, &own_info())
+    }
+
+    /// The same, for a client that calls itself so (`clientInfo`).
+    pub fn open_as(address: SocketAddr, path: &str, token: Option<&str>, client: &Value) -> Result<Self> {
         let mut headers = vec![
             ("content-type".to_owned(), "application/json".to_owned()),
             ("accept".to_owned(), "application/json, text/event-stream".to_owned()),
@@ -49,7 +59,7 @@ impl Session {
             headers.push(("authorization".to_owned(), format!("Bearer {token}")));
         }
         let mut session = Self { connection: Connection::open(address)?, path: path.to_owned(), headers, next: 1 };
-        let response = session.post(&request(0, "initialize", &initialize()))?;
+        let response = session.post(&request(0, "initialize", &initialize_as(client)))?;
         if response.status != 200 {
             bail!("initialize: {} {}", response.status, response.text());
         }
