@@ -79,6 +79,10 @@ fn what_others_write_is_text_on_every_page() -> Result<()> {
     let mut from: Vec<String> = from.map(str::to_owned).into();
     from.extend(["/try", "/members", "/changes", "/add/server"].map(str::to_owned));
     let mut wrong = Vec::new();
+    admin.goto("/servers/hostile")?;
+    admin.click("a[href='/servers/hostile/tools/~..']")?;
+    admin.arrive("/servers/hostile/tools/~..")?;
+    admin.read("Goes up.")?;
     for path in queries() {
         let status = admin.look(&path)?.status;
         ensure!(matches!(status, 200 | 400), "{path}: status {status}");
@@ -108,7 +112,7 @@ fn queries() -> Vec<String> {
 
 /// One server, whose tools are hostile in every part.
 fn seed_tools(site: &Site, taken: &mut Taken) -> Result<Vec<testkit::Fixture>> {
-    let tools: Vec<Value> = all()
+    let mut tools: Vec<Value> = all()
         .enumerate()
         .map(|(index, text)| {
             let property = json!({
@@ -123,6 +127,8 @@ fn seed_tools(site: &Site, taken: &mut Taken) -> Result<Vec<testkit::Fixture>> {
             })
         })
         .collect();
+    // A browser takes this name for a step in the path.
+    tools.push(json!({ "name": "..", "description": "Goes up.", "inputSchema": { "type": "object" } }));
     let file = site.file("hostile.json");
     std::fs::write(&file, json!({ "tools": tools }).to_string())?;
     let fixture = site.serve("hostile", &file.to_string_lossy())?;
