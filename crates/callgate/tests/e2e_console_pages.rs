@@ -109,6 +109,9 @@ fn places(furnished: &Furnished) -> Vec<String> {
     places
 }
 
+/// Where a form is, what is typed into which field, the button, and what the answer has.
+type Form<'f> = (&'f str, &'f [(&'f str, &'f str)], &'f str, &'f str);
+
 /// Pages that only a form leads to: what is shown once, and what is refused.
 #[test]
 fn nothing_is_wrong_with_what_answers_a_form() -> Result<()> {
@@ -116,8 +119,7 @@ fn nothing_is_wrong_with_what_answers_a_form() -> Result<()> {
     let furnished = furnished::furnish(&site)?;
     let admin = site.admin()?;
     let grant = format!("/grants/{}", furnished.grant);
-    // Where the form is, what is typed, the button, and what the answer has.
-    let forms: [(&str, &[(&str, &str)], &str, &str); 6] = [
+    let forms: [Form<'_>; 6] = [
         ("/grants/mint?server=kernel", &[("#label", "phone")], "Mint", "#token"),
         ("/start/kernel/grant", &[("#label", "tablet")], "Mint it", "#token"),
         (&grant, &[], "Rotate", "#token"),

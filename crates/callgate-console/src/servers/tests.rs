@@ -236,6 +236,15 @@ async fn how_a_server_does_is_a_page_for_whoever_comes_by_its_address() {
     assert!(!part.text.contains("<html") && part.text.contains("1 to approve"), "{}", part.text);
 }
 
+#[tokio::test]
+async fn a_part_that_fails_is_not_a_page_in_a_page() {
+    let fake = fake("run", "x").with_problem("/catalogue/tools", 503, "CG3002", "no answer");
+    let (part, page) = (fake.part("/catalogue?kind=tools").await, fake.get("/catalogue?kind=tools").await);
+    assert_eq!((part.status.as_u16(), page.status.as_u16()), (503, 503));
+    assert!(part.text.contains("no answer") && !part.text.contains("<html"), "{}", part.text);
+    assert!(page.text.contains("no answer") && page.text.contains("<html"), "{}", page.text);
+}
+
 #[tokio::test(start_paused = true)]
 async fn tools_are_judged_in_their_turn_and_who_does_not_come_to_it_is_told_so() {
     let fake = fake("run", "x").busy();
