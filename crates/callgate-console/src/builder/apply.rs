@@ -1,16 +1,18 @@
 //! From a click to the changes of the text.
 
+mod results;
+
 use super::action::{Action, Bearing, Choice, EntryKey, Group, RowList};
 use super::choose::Chooser;
 use super::draft::{Left, Refused};
 use super::edit::Edit;
 use super::facts::ToolFacts;
 use super::json::{Json, shortened};
-use super::model::{Condition, Limit, Results, Rule};
+use super::model::{Condition, Limit, Rule};
 use super::place::{self, Level, Put, Spot};
 use super::reading::Reading;
 use super::recommended;
-use super::rows::{Fields, list, object};
+use super::rows::{Fields, object};
 use callgate_json::Value;
 use callgate_policy::Unlisted;
 use std::collections::HashSet;
@@ -54,7 +56,7 @@ pub(super) fn plan(root: &Value<'_>, source: &str, action: &Action, tools: &[Too
         Action::SetEntry { entry, description, validate_arguments } => {
             set_entry(root, &mut edit, entry, description, *validate_arguments)?;
         }
-        Action::SetResults { entry, results } => set_results(root, &mut edit, entry, results)?,
+        Action::SetResults { entry, results } => results::set(root, &mut edit, entry, results)?,
         _ => rows(root, source, &mut edit, action)?,
     }
     Ok((edit, Vec::new()))
@@ -231,31 +233,6 @@ fn set_entry(
         None => {
             let members = new.into_iter().filter_map(|(key, json)| Some((key.to_owned(), json?)));
             place::put(root, edit, &steps, Put::Value(Json::open(members.collect())))
-        }
-    }
-}
-
-fn set_results(root: &Value<'_>, edit: &mut Edit, entry: &EntryKey, results: &Results) -> Result<(), Refused> {
-    let steps = place::results(named(entry)?);
-    let new = results.fields()?;
-    let is_nothing = new.iter().all(|(_, json)| json.is_none());
-    match place::find(root, edit, &steps) {
-        Some(spot) if spot.value.is_object() => {
-            let old = Results::read(spot.value);
-            if is_nothing && old != *results && list(spot.value, "deny_if").is_empty() {
-                spot.around.remove(spot.index);
-                return Ok(());
-            }
-            let inner = spot.around.inside(spot.index);
-            place::update(inner, spot.value, Level::Results, old.fields()?, new);
-            Ok(())
-        }
-        Some(_) => Err(Refused::Odd(format!("results of {entry}"))),
-        None if is_nothing => Ok(()),
-        None => {
-            let mut fields = new;
-            fields.sort_by_key(|(key, _)| Results::ORDER.iter().position(|known| known == key));
-            place::put(root, edit, &steps, Put::Value(object(fields)))
         }
     }
 }

@@ -54,8 +54,12 @@ fn settle(condition: &mut Condition, before: Option<&Condition>, pickers: &Picke
     if condition.value.form != OperandForm::Fitting {
         return;
     }
-    let is_untouched = |old: &&Condition| old.op == condition.op && old.value.text == condition.value.text;
     let kind = pickers.find(&condition.path).map_or(PickerKind::Any, |picker| picker.kind);
+    // Another argument is of another kind, unless nobody knows which.
+    let is_untouched = |old: &&Condition| {
+        let is_same_kind = old.path == condition.path || kind == PickerKind::Any;
+        is_same_kind && old.op == condition.op && old.value.text == condition.value.text
+    };
     match before.filter(is_untouched) {
         Some(old) => condition.value = old.value.clone(),
         None => condition.value = Operand::fitting(&condition.op, kind, &condition.value.text),

@@ -217,17 +217,33 @@ impl Limit {
     }
 }
 
+impl Redact {
+    /// Reads a member of `redact`; none where it is of no known kind.
+    pub(super) fn read(item: &Value<'_>) -> Option<Self> {
+        match item.as_str() {
+            Some(name) => Some(Self::Known(name.to_owned())),
+            None if item.is_object() => Some(Self::Own { name: text(item, "name"), regex: text(item, "regex") }),
+            None => None,
+        }
+    }
+
+    /// The member as it is written.
+    pub(super) fn json(&self) -> Json {
+        match self {
+            Self::Known(name) => Json::string(name),
+            Self::Own { name, regex } => {
+                Json::row(vec![("name".to_owned(), Json::string(name)), ("regex".to_owned(), Json::string(regex))])
+            }
+        }
+    }
+}
+
 impl Results {
     /// Reads the switches of rules over results; what is not of its kind counts as left out.
     pub(super) fn read(value: &Value<'_>) -> Self {
-        let redact = list(value, "redact").iter().filter_map(|item| match item.as_str() {
-            Some(name) => Some(Redact::Known(name.to_owned())),
-            None if item.is_object() => Some(Redact::Own { name: text(item, "name"), regex: text(item, "regex") }),
-            None => None,
-        });
         Self {
             description: text(value, "description"),
-            redact: redact.collect(),
+            redact: list(value, "redact").iter().filter_map(Redact::read).collect(),
             max_bytes: number(value, "max_bytes"),
             on_deny: text(value, "on_deny"),
             shadow: shadow(value),
@@ -236,12 +252,7 @@ impl Results {
 
     /// Its fields; `deny_if` stands in front of `on_deny`.
     pub(super) fn fields(&self) -> Result<Fields, Refused> {
-        let redact = self.redact.iter().map(|redact| match redact {
-            Redact::Known(name) => Json::string(name),
-            Redact::Own { name, regex } => {
-                Json::row(vec![("name".to_owned(), Json::string(name)), ("regex".to_owned(), Json::string(regex))])
-            }
-        });
+        let redact = self.redact.iter().map(Redact::json);
         let max = if self.max_bytes.trim().is_empty() { None } else { Some(Json::number(&self.max_bytes)?) };
         Ok(vec![
             ("description", words(&self.description)),

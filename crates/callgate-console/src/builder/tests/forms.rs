@@ -161,3 +161,57 @@ fn values_are_written_as_the_schema_has_them() {
     let other = [&fields[..], &[("path", "args.s"), ("op", "eq"), ("value", "x")]].concat();
     assert_eq!(posted(text, &other, &tools), text.replace("5.50", "\"x\""));
 }
+
+#[test]
+fn a_value_goes_with_the_argument_that_it_is_compared_with() {
+    let schema = r#"{ "name": "t", "inputSchema": { "type": "object", "properties": {
+        "n": { "type": "integer" }, "s": { "type": "string" }, "o": {} } } }"#;
+    let tools = [ToolFacts::read(schema).unwrap()];
+    let text = |path: &str, value: &str| {
+        format!(
+            r#"{{ "version": "1", "default": "deny", "tools": {{ "t": {{ "deny_if": [{{ "conditions": [{{ "path": "{path}", "op": "eq", "value": {value} }}] }}] }} }} }}"#
+        )
+    };
+    for (before, after) in [
+        (("args.n", "5"), ("args.s", "\"5\"")),
+        (("args.s", "\"5\""), ("args.n", "5")),
+        (("args.s", "\"5\""), ("args.o", "\"5\"")),
+        (("args.n", "5"), ("args.unknown", "5")),
+        // Nobody touched it.
+        (("args.s", "5"), ("args.s", "5")),
+    ] {
+        let place = [("entry", "tool:t"), ("rows", "deny_if"), ("index", "0"), ("at", "0")];
+        let typed = [("action", "edit_condition"), ("path", after.0), ("op", "eq"), ("value", "5")];
+        let text = |(path, value)| text(path, value);
+        assert_eq!(posted(&text(before), &[&place[..], &typed].concat(), &tools), text(after), "{before:?} {after:?}");
+    }
+}
+
+#[test]
+fn what_is_taken_out_keeps_its_order_and_its_spelling() {
+    const OWN: &str = r#"{"name": "customer",  "regex": "C-[0-9]+", "more": 1}"#;
+    let text = |results: &str| format!(r#"{{ "version": "1", "default": "deny", "results": {{ {results} }} }}"#);
+    let before = text(&format!(r#""redact": ["email", {OWN}, 5, "secrets"], "max_bytes": 5"#));
+    let own = [("action", "results"), ("entry", "document"), ("own_name", "customer"), ("own_regex", "C-[0-9]+")];
+    // Boxes come first, in an order of their own; the empty field is the one for another detector.
+    for (typed, after) in [
+        (
+            &[("redact", "secrets"), ("redact", "email"), ("redact", ""), ("max_bytes", "6")][..],
+            before.replace("5 }", "6 }"),
+        ),
+        (
+            &[("redact", "secrets"), ("redact", "email"), ("redact", "iban"), ("redact", "iban"), ("max_bytes", "5")],
+            before.replace("\"secrets\"", "\"secrets\", \"iban\""),
+        ),
+        (&[("redact", "secrets"), ("max_bytes", "5")], before.replace("\"email\", ", "")),
+    ] {
+        assert_eq!(posted(&before, &[&own[..], typed].concat(), &[]), after, "{typed:?}");
+    }
+    // What nobody knows keeps the list, and the whole, from going.
+    assert_eq!(posted(&before, &own[..2], &[]), text(r#""redact": [5]"#));
+    let known = text(r#""redact": ["secrets"], "max_bytes": 5"#);
+    assert_eq!(posted(&known, &[own[0], own[1], ("max_bytes", "5")], &[]), text(r#""max_bytes": 5"#));
+    assert_eq!(posted(&known, &own[..2], &[]), r#"{ "version": "1", "default": "deny" }"#);
+    let noted = text(r#""redact": ["secrets"], "note": "x""#);
+    assert_eq!(posted(&noted, &own[..2], &[]), text(r#""note": "x""#));
+}
