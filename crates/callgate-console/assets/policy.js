@@ -228,7 +228,8 @@
     field.setAttribute("list", id);
   }
 
-  // Clicks: what has `data-do` is sent with the text; a choice and a field of such a part when it is changed.
+  // A field is sent with the text when it is changed: its part says with which click. What throws rules away is a button:
+  // to go past it by keyboard does nothing.
   form.addEventListener("change", (event) => {
     const field = event.target;
     if (field.matches("input[data-path]")) fitRow(field);

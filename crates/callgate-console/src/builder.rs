@@ -12,6 +12,7 @@
 //! know stays byte for byte.
 
 mod action;
+mod advice;
 mod apply;
 mod choose;
 mod draft;

@@ -19,10 +19,12 @@ pub(crate) const NEW: &str = "{\n  \"version\": \"1\",\n  \"default\": \"deny\",
 pub(crate) struct Draft<'t> {
     /// The text.
     pub(crate) text: &'t str,
-    /// Every problem of the document, warnings too, in document order.
+    /// Every problem that the document has by itself, warnings too, in document order.
     pub(crate) problems: Vec<Problem>,
     /// The text that is seen and changed: the same, or what a new policy begins with.
     pub(super) source: &'t str,
+    /// The policy, where it is one.
+    pub(super) policy: Option<Policy>,
     /// The document, where it is JSON.
     pub(super) root: Option<Value<'t>>,
     /// Why it is none, or a key that stands in it twice.
@@ -78,9 +80,12 @@ impl<'t> Draft<'t> {
     /// Reads a text: its problems, and as much as can be read of it. An empty text is a new policy that isn't there yet:
     /// it has the problem that it is empty, and shows as [`NEW`].
     pub(crate) fn read(text: &'t str) -> Self {
-        let problems = match Policy::parse(text.as_bytes()) {
-            Ok(policy) => policy.warnings().to_vec(),
-            Err(problems) => problems.0,
+        let (policy, problems) = match Policy::parse(text.as_bytes()) {
+            Ok(policy) => {
+                let warnings = policy.warnings().to_vec();
+                (Some(policy), warnings)
+            }
+            Err(problems) => (None, problems.0),
         };
         let source = if text.trim().is_empty() { NEW } else { text };
         let most = DocumentLimits::default();
@@ -92,7 +97,7 @@ impl<'t> Draft<'t> {
         };
         let (root, mut found) = callgate_json::parse_reporting(source.as_bytes(), &limits);
         found.truncate(1);
-        Self { text, source, problems, root, ambiguous: found.pop() }
+        Self { text, source, problems, policy, root, ambiguous: found.pop() }
     }
 
     /// The document as the builder shows it. `tools` are all of the server's.

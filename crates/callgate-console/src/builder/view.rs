@@ -41,8 +41,12 @@ pub(crate) struct BuilderView {
     pub(crate) tools: Vec<ToolView>,
     /// Members at the top that the builder does not show: `flows`, `tests`, sections, what nobody knows.
     pub(crate) text_only: Vec<TextOnly>,
-    /// Every problem, in document order.
+    /// Problems of `name`, `description` and `list`.
+    pub(crate) about: Vec<ProblemView>,
+    /// Every problem, in document order: those of the document by itself, and what its rules can't do on these tools.
     pub(crate) problems: Vec<ProblemView>,
+    /// Whether the rules were not held against the tools, because that takes too long while somebody types.
+    pub(crate) is_unadvised: bool,
     /// Those of them that stand at no part that is shown above.
     pub(crate) elsewhere: Vec<ProblemView>,
 }

@@ -1,10 +1,11 @@
 //! The parts of the page that change with every draft: the tools, problems, what the edit changes, the tests.
 
+use super::sections::{CATEGORIES, DocumentCard, SectionCard, counted, entry_title};
 use super::tools::{Origin, Tools};
 use super::widgets::{self, Body};
 use crate::builder::{
-    self, Action, BuilderView, Changed, Choice, Draft, EntryKey, EntryView, Group, HiddenView, Matrix, MatrixRow,
-    Pickers, ProblemView, TestsView, ToolFacts, ToolView,
+    self, Action, BuilderView, Changed, Choice, Draft, EntryKey, Group, HiddenView, Matrix, MatrixRow, Pickers,
+    ProblemView, TestsView, ToolView,
 };
 use crate::form::Form;
 use askama::Template;
@@ -37,6 +38,8 @@ pub(super) struct PartsOf {
 pub(super) struct Parts {
     pub(super) view: BuilderView,
     pub(super) cards: Vec<Card>,
+    /// What holds for the document as a whole.
+    pub(super) document: DocumentCard,
     /// Entries that are about more than one tool, or about none of this server.
     pub(super) sections: Vec<SectionCard>,
     pub(super) shown: usize,
@@ -93,28 +96,15 @@ pub(super) struct Card {
     pub(super) category: &'static str,
     pub(super) risk: &'static str,
     pub(super) labels: String,
-    pub(super) choice: Choice,
+    /// What can be chosen: its word, as it is called, whether it is so, and the click.
+    pub(super) choices: [(&'static str, &'static str, bool, String); 4],
     pub(super) because: String,
     pub(super) also: String,
-    /// The click that is its choice.
-    pub(super) choose: String,
     pub(super) inherit: Option<String>,
     pub(super) recommended: String,
     pub(super) errors: usize,
     pub(super) warnings: usize,
     pub(super) change: Option<&'static str>,
-    pub(super) body: Option<Body>,
-}
-
-/// An entry beside those of single tools.
-pub(super) struct SectionCard {
-    pub(super) id: String,
-    pub(super) key: String,
-    pub(super) title: String,
-    pub(super) matches: usize,
-    pub(super) is_there: bool,
-    pub(super) errors: usize,
-    pub(super) warnings: usize,
     pub(super) body: Option<Body>,
 }
 
@@ -130,6 +120,7 @@ impl Parts {
         let page = form.text("page").parse().unwrap_or(1).clamp(1, pages);
         let on_page = wanted.iter().skip((page - 1) * PER_PAGE).take(PER_PAGE);
         let cards = on_page.filter_map(|tool| Card::of(tool, tools, &rows, &open)).collect();
+        let document = DocumentCard::of(&view, &open);
         let sections = SectionCard::all(&view, &tools.facts, &open);
         let (shown, total) = (wanted.len(), view.tools.len());
         let tests = builder::tests(text, &tools.facts);
@@ -142,6 +133,7 @@ impl Parts {
             groups: groups(),
             view,
             cards,
+            document,
             sections,
             shown,
             total,
@@ -209,14 +201,15 @@ impl Parts {
     }
 }
 
-const CATEGORIES: [Category; 5] =
-    [Category::Read, Category::Write, Category::Execute, Category::Destructive, Category::Financial];
+/// What a tool may be, as its buttons are called.
+const CHOICES: [(Choice, &str); 4] =
+    [(Choice::Allow, "Allow"), (Choice::Deny, "Deny"), (Choice::Hide, "Hide"), (Choice::Custom, "Custom")];
 
 impl Card {
     fn of(tool: &ToolView, tools: &Tools, rows: &[MatrixRow], open: &HashSet<&str>) -> Option<Self> {
         let facts = tools.facts.get(tool.index)?;
         let (id, key) = (format!("t{}", tool.index), EntryKey::Tool(tool.name.clone()));
-        let word = key_word(&key);
+        let word = key.to_form();
         let choose = |choice| Action::Choose { tool: tool.name.clone(), choice };
         let body = open.contains(word.as_str()).then(|| Body::of(&id, &key, tool.entry.as_ref(), Pickers::of(facts)));
         let (errors, warnings) = tool.entry.as_ref().map(counted).unwrap_or_default();
@@ -226,10 +219,11 @@ impl Card {
             category: facts.category.as_str(),
             risk: facts.risk_word(),
             labels: facts.labels.iter().map(|label| label.as_str()).collect::<Vec<_>>().join(", "),
-            choice: tool.choice,
+            choices: CHOICES.map(|(choice, words)| {
+                (choice.as_str(), words, choice == tool.choice, widgets::click(&choose(choice), "", &[]))
+            }),
             because: if tool.inherited { tool.because.clone() } else { String::new() },
             also: tool.also.iter().map(entry_title).collect::<Vec<_>>().join(", "),
-            choose: widgets::click(&choose(tool.choice), &id, &["choice"]),
             inherit: (!tool.inherited).then(|| widgets::click(&choose(Choice::Inherit), "", &[])),
             recommended: widgets::click(&Action::Recommended { tool: Some(tool.name.clone()) }, "", &[]),
             errors,
@@ -239,63 +233,6 @@ impl Card {
             body,
             id,
         })
-    }
-
-    /// The choices, each with its word and whether it is the one.
-    pub(super) fn choices(&self) -> [(&'static str, &'static str, bool); 4] {
-        let all =
-            [(Choice::Allow, "Allow"), (Choice::Deny, "Deny"), (Choice::Hide, "Hide"), (Choice::Custom, "Custom")];
-        all.map(|(choice, words)| (choice.as_str(), words, choice == self.choice))
-    }
-}
-
-impl SectionCard {
-    fn all(view: &BuilderView, tools: &[ToolFacts], open: &HashSet<&str>) -> Vec<Self> {
-        let known = |keys: &[EntryView]| keys.iter().map(|entry| entry.key.clone()).collect::<Vec<_>>();
-        let mut keys: Vec<(EntryKey, Option<&EntryView>)> = vec![(EntryKey::AllTools, view.all_tools.as_ref())];
-        let there = known(&view.categories);
-        keys.extend(view.categories.iter().map(|entry| (entry.key.clone(), Some(entry))));
-        let missing = CATEGORIES.into_iter().map(EntryKey::Category).filter(|key| !there.contains(key));
-        keys.extend(missing.map(|key| (key, None)));
-        let rest = view.patterns.iter().chain(&view.strangers);
-        keys.extend(rest.map(|entry| (entry.key.clone(), Some(entry))));
-        let numbered = keys.into_iter().enumerate();
-        numbered.map(|(at, (key, entry))| Self::of(&format!("s{at}"), &key, entry, (tools, open))).collect()
-    }
-
-    fn of(id: &str, key: &EntryKey, entry: Option<&EntryView>, (tools, open): (&[ToolFacts], &HashSet<&str>)) -> Self {
-        let word = key_word(key);
-        let is_open = open.contains(word.as_str());
-        let (errors, warnings) = entry.map(counted).unwrap_or_default();
-        Self {
-            id: id.to_owned(),
-            title: entry_title(key),
-            matches: entry.map_or(0, |entry| entry.matches),
-            is_there: entry.is_some(),
-            errors,
-            warnings,
-            body: is_open.then(|| Body::of(id, key, entry, BuilderView::pickers(tools, key))),
-            key: word,
-        }
-    }
-}
-
-/// As the form names an entry that is open.
-fn key_word(key: &EntryKey) -> String {
-    match key {
-        EntryKey::Document => "document".to_owned(),
-        EntryKey::AllTools => "all_tools".to_owned(),
-        EntryKey::Category(category) => format!("category:{}", category.as_str()),
-        EntryKey::Tool(name) => format!("tool:{name}"),
-    }
-}
-
-fn entry_title(key: &EntryKey) -> String {
-    match key {
-        EntryKey::Document => "the document".to_owned(),
-        EntryKey::AllTools => "all tools".to_owned(),
-        EntryKey::Category(category) => format!("category {}", category.as_str()),
-        EntryKey::Tool(name) => name.clone(),
     }
 }
 
@@ -315,23 +252,6 @@ fn is_wanted(tool: &ToolView, form: &Form, tools: &Tools, rows: &[MatrixRow]) ->
     only && words.split_whitespace().all(|word| text().contains(word))
         && form.word("category").is_none_or(|category| facts.category.as_str() == category)
         && form.word("risk").is_none_or(|risk| facts.risk_word() == risk)
-}
-
-/// How many errors and warnings an entry and its rows have.
-fn counted(entry: &EntryView) -> (usize, usize) {
-    let rules = entry.require.iter().chain(&entry.deny_if).chain(&entry.approve_if);
-    let results = entry.results.iter();
-    let rules = rules.chain(results.clone().flat_map(|results| &results.deny_if));
-    let of_rules =
-        rules.flat_map(|rule| rule.problems.iter().chain(rule.conditions.iter().flat_map(|one| &one.problems)));
-    let of_limits = entry.limits.iter().flat_map(|limit| &limit.problems);
-    let of_results = results.flat_map(|results| &results.problems);
-    let of_rest = entry.text_only.iter().flat_map(|rest| &rest.problems);
-    let all = entry.problems.iter().chain(of_rules).chain(of_limits).chain(of_results).chain(of_rest);
-    all.fold((0, 0), |(errors, warnings), problem| match problem.severity {
-        Severity::Error => (errors + 1, warnings),
-        Severity::Warning => (errors, warnings + 1),
-    })
 }
 
 /// Of many rows those that changed, then the first of the others.

@@ -1,14 +1,15 @@
 //! The rows of the builder as the page has them: each with the click that it is, and with what can be picked in it.
 
+mod results;
+
+pub(super) use results::{DETECTORS, ResultsRow};
+
 use crate::builder::{
     Action, Bearing, Condition, ConditionView, EntryKey, EntryView, Limit, LimitView, OperandForm, Picker, PickerKind,
-    Pickers, ProblemView, Redact, Results, ResultsView, Rule, RuleView, TextOnly,
+    Pickers, ProblemView, Rule, RuleView, TextOnly,
 };
 use crate::form::Form;
 use callgate_policy::{OPERATORS, Reads, Severity};
-
-/// Groups of detectors that can be ticked.
-pub(super) const DETECTORS: [(&str, &str); 2] = [("secrets", "secrets"), ("personal_data", "personal data")];
 
 /// What fills the body of an entry.
 pub(super) struct Body {
@@ -108,17 +109,6 @@ pub(super) struct LimitRow {
     pub(super) remove: Option<String>,
 }
 
-/// Rules over results.
-pub(super) struct ResultsRow {
-    pub(super) results: Results,
-    pub(super) flaws: Vec<ProblemView>,
-    pub(super) text_only: Vec<TextOnly>,
-    /// The names of single detectors.
-    pub(super) others: Vec<String>,
-    pub(super) keep: String,
-    pub(super) deny_if: RuleGroup,
-}
-
 /// A click as the value of a button: its fields as a query, without those that are fields of the part `part`.
 pub(super) fn click(action: &Action, part: &str, fields: &[&str]) -> String {
     let known = action.fields().into_iter().filter(|(name, _)| !fields.contains(name));
@@ -145,8 +135,6 @@ const RULE: [&str; 11] = [
 /// The fields of a limit that can be changed here; its description stays.
 const LIMIT: [&str; 9] =
     ["counter", "window", "concurrent", "max", "scope", "increment_from", "strategy", "on_deny", "mode"];
-/// The fields of rules over results.
-const RESULTS: [&str; 4] = ["redact", "max_bytes", "on_deny", "mode"];
 
 impl Body {
     /// The body of an entry; of one that is not there yet where there is none.
@@ -329,41 +317,6 @@ impl LimitRow {
         let keep = click(&add, &id, &LIMIT);
         let (summary, flaws, text_only) = (String::new(), Vec::new(), Vec::new());
         Self { id, line: 0, summary, limit, flaws, text_only, keep, remove: None }
-    }
-}
-
-impl ResultsRow {
-    fn of(id: &str, key: &EntryKey, view: Option<&ResultsView>, pickers: &Pickers) -> Self {
-        let results = view.map(|view| view.results.clone()).unwrap_or_default();
-        let set = Action::SetResults { entry: key.clone(), results: results.clone() };
-        let id = format!("{id}.results");
-        let others = results
-            .redact
-            .iter()
-            .filter_map(|one| match one {
-                Redact::Known(name) if DETECTORS.iter().all(|(group, _)| group != name) => Some(name.clone()),
-                _ => None,
-            })
-            .collect();
-        Self {
-            flaws: view.map(|view| view.problems.clone()).unwrap_or_default(),
-            text_only: view.map(|view| view.text_only.clone()).unwrap_or_default(),
-            others,
-            keep: click(&set, &id, &RESULTS),
-            deny_if: RuleGroup::of(
-                &id,
-                key,
-                Bearing::ResultsDenyIf,
-                view.map(|view| view.deny_if.as_slice()).unwrap_or_default(),
-                pickers,
-            ),
-            results,
-        }
-    }
-
-    /// Whether a group is taken out.
-    pub(super) fn redacts(&self, group: &str) -> bool {
-        self.results.redact.iter().any(|one| matches!(one, Redact::Known(name) if name == group))
     }
 }
 

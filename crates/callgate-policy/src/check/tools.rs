@@ -12,6 +12,9 @@ use crate::parse::wording::{nearest, quoted, shown};
 use crate::path::{Path, Step};
 use callgate_json::{Kind, Limits, Value, canonical, line_column, parse};
 
+/// So many warnings are given at most: nobody reads more, and each is compared with those before it.
+const MOST: usize = 1_000;
+
 /// Warns about rules that can't mean what they say on these tools: a `tools/list` answer, one definition per tool.
 /// In document order; problems of the tools themselves come first.
 pub fn advise(policy: &Policy, definitions: &[Definition]) -> Vec<Problem> {
@@ -30,8 +33,14 @@ pub fn advise(policy: &Policy, definitions: &[Definition]) -> Vec<Problem> {
         advice.entry(entry, &matching);
     }
     let every: Vec<&Tool<'_>> = tools.iter().collect();
-    for entry in policy.all_tools.iter().chain(policy.categories.iter().map(|(_, entry)| entry)) {
+    if let Some(entry) = &policy.all_tools {
         advice.entry(entry, &every);
+    }
+    for (category, entry) in &policy.categories {
+        let meant = definitions.iter().zip(&tools);
+        // A tool that nobody has classified may be of any category.
+        let meant = meant.filter(|(definition, _)| definition.category.is_none_or(|known| known == *category));
+        advice.entry(entry, &meant.map(|(_, tool)| tool).collect::<Vec<_>>());
     }
     advice.finish(policy)
 }
@@ -50,6 +59,9 @@ pub(super) struct Advice {
 impl Advice {
     /// Adds a warning at a place of the policy.
     pub(super) fn warn(&mut self, code: &'static str, place: &Place, message: String, hint: impl Into<String>) {
+        if self.found.len() >= MOST {
+            return;
+        }
         let (line, column) = (place.line, 1);
         let (pointer, hint) = (place.pointer.to_string(), hint.into());
         let problem = Problem { code, severity: Severity::Warning, line, column, pointer, message, hint };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::builder::matrix::{Side, Standing};
-use callgate_policy::{CODES, Unlisted};
+use callgate_policy::{CODES, Category, Severity, Unlisted};
 
 #[test]
 fn problems_stand_at_their_parts() {
@@ -155,4 +155,74 @@ fn every_field_that_is_written_is_one_of_the_language() {
             assert!(schema.contains(&format!("\"{key}\"")), "{key}");
         }
     }
+}
+
+#[test]
+fn what_rules_can_not_do_on_the_tools_is_told_at_the_rule() {
+    let text = r#"{
+  "version": "1",
+  "default": "deny",
+  "tools": {
+    "exec_command": {
+      "deny_if": [
+        { "conditions": [{ "path": "args.nope", "op": "eq", "value": 1 }] },
+        { "conditions": [{ "path": "args.project", "op": "exists" }, { "path": "args.timeout_sec", "op": "eq", "value": "5" }] }
+      ],
+      "limits": [{ "counter": "c", "window": "minute", "max": 5, "scope": "grant", "increment_from": "args.command" }]
+    },
+    "exec_comand": {}
+  }
+}"#;
+    let tools = kernel();
+    let view = Draft::read(text).view(&tools);
+    let told = |problems: &[ProblemView]| {
+        assert!(problems.iter().all(|problem| problem.severity == Severity::Warning));
+        problems.iter().map(|problem| (problem.code, problem.line)).collect::<Vec<_>>()
+    };
+    let entry = view.tools.iter().find_map(|tool| tool.entry.as_ref()).unwrap();
+    let conditions = entry.deny_if.iter().flat_map(|rule| &rule.conditions);
+    let conditions: Vec<_> = conditions.map(|condition| told(&condition.problems)).collect();
+    assert_eq!(conditions, [vec![("CG1202", 7)], vec![], vec![("CG1203", 8)]]);
+    assert_eq!(told(&entry.limits[0].problems), [("CG1203", 10)]);
+    assert_eq!(told(&view.strangers[0].problems), [("CG1201", 12)]);
+    assert_eq!(told(&view.problems), [("CG1202", 7), ("CG1203", 8), ("CG1203", 10), ("CG1201", 12)]);
+    assert!(view.elsewhere.is_empty() && !view.is_unadvised, "{:?}", view.elsewhere);
+    // Without tools nothing can be said about them, and nothing of a text that is no policy.
+    assert_eq!(Draft::read(text).view(&[]).problems, []);
+    let broken = Draft::read(&text.replace("\"deny\"", "\"maybe\"")).view(&tools);
+    assert!(broken.problems.iter().all(|problem| problem.severity == Severity::Error), "{:?}", broken.problems);
+}
+
+#[test]
+fn rules_of_a_category_are_held_against_its_tools_only() {
+    let of = |name: &str, kind: &str, category| {
+        let schema = serde_json::json!({ "type": "object", "properties": { "x": { "type": kind } } });
+        let definition = serde_json::json!({ "name": name, "inputSchema": schema });
+        let mut facts = ToolFacts::read(&definition.to_string()).unwrap();
+        facts.category = category;
+        facts
+    };
+    let tools = [of("a", "number", Category::Read), of("b", "string", Category::Write)];
+    let text = |category: &str| {
+        format!(
+            r#"{{ "version": "1", "default": "deny", "categories": {{ "{category}": {{ "deny_if": [{{ "conditions": [{{ "path": "args.x", "op": "gt", "value": 1 }}] }}] }} }} }}"#
+        )
+    };
+    let codes = |text: &str| {
+        let view = Draft::read(text).view(&tools);
+        view.problems.iter().map(|problem| problem.code).collect::<Vec<_>>()
+    };
+    assert_eq!((codes(&text("read")), codes(&text("write"))), (vec![], vec!["CG1203"]));
+    // A thousand warnings are enough.
+    let many: Vec<ToolFacts> = (0..1_100).map(|number| of(&format!("t{number}"), "string", Category::Write)).collect();
+    assert_eq!(Draft::read(&text("write")).view(&many).problems.len(), 1_000);
+}
+
+#[test]
+fn a_draft_that_is_too_large_for_advice_says_so() {
+    let tools: Vec<ToolFacts> = (0..1_500).map(|number| tool(&format!("tool_{number}"))).collect();
+    let allowed = click("", &Action::Bulk { group: Group::All, choice: Choice::Allow }, &tools);
+    let view = Draft::read(&allowed).view(&tools);
+    assert!(view.is_unadvised && view.problems.is_empty());
+    assert!(!Draft::read(&allowed).view(&tools[..1_000]).is_unadvised);
 }

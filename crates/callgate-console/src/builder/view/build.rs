@@ -4,6 +4,7 @@ use super::entries::{At, Reader};
 use super::problems::Places;
 use super::{BuilderView, EntryView, HiddenView, ProblemView, ToolView};
 use crate::builder::action::EntryKey;
+use crate::builder::advice::advice;
 use crate::builder::draft::Draft;
 use crate::builder::facts::ToolFacts;
 use crate::builder::place::Level;
@@ -16,11 +17,15 @@ use std::collections::HashMap;
 impl BuilderView {
     /// What a draft says about these tools.
     pub(in crate::builder) fn of(draft: &Draft<'_>, tools: &[ToolFacts]) -> Self {
-        let problems: Vec<ProblemView> = draft.problems.iter().map(ProblemView::from).collect();
+        let advice = advice(draft, tools);
+        let is_unadvised = advice.is_none();
+        let told = draft.problems.iter().chain(advice.iter().flatten());
+        let mut problems: Vec<ProblemView> = told.map(ProblemView::from).collect();
+        problems.sort_by_key(|problem| (problem.line, problem.column));
         let Some(root) = draft.root.as_ref().filter(|root| root.is_object()) else {
             return Self { elsewhere: problems.clone(), problems, ..Self::default() };
         };
-        let mut places = Places::of(draft);
+        let mut places = Places::of(&problems, draft.source);
         let mut reader = Reader { source: draft.source, places: &mut places };
         let reading = Reading::new(root);
         let top = Pointer::root();
@@ -34,6 +39,7 @@ impl BuilderView {
             callable_only: text("list") == "callable",
             hide: hidden(&mut reader, root),
             problems,
+            is_unadvised,
             ..Self::default()
         };
         view.shared_entries(&mut reader, root);
@@ -42,6 +48,7 @@ impl BuilderView {
         let found = root.get("results").filter(|results| results.is_object());
         view.results = found.map(|value| reader.results(&EntryKey::Document, At { value, pointer: &results }));
         view.text_only = reader.text_only(At { value: root, pointer: &top }, Level::Document);
+        view.about = reader.about(&top);
         view.about_tools(&reading, tools, &mut own);
         view.elsewhere = places.rest();
         view

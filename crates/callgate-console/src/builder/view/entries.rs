@@ -1,7 +1,7 @@
 //! Entries and their rows.
 
 use super::problems::Places;
-use super::{ConditionView, EntryView, LimitView, ResultsView, RuleView, TextOnly};
+use super::{ConditionView, EntryView, LimitView, ProblemView, ResultsView, RuleView, TextOnly};
 use crate::builder::action::{Bearing, EntryKey, RowList};
 use crate::builder::model::{Condition, Limit, Results, Rule};
 use crate::builder::place::Level;
@@ -46,6 +46,11 @@ impl Reader<'_> {
             problems: self.places.take(pointer.as_str()),
             key,
         }
+    }
+
+    /// The problems of what the document says about itself, and of what it shows.
+    pub(super) fn about(&mut self, top: &Pointer) -> Vec<ProblemView> {
+        ["name", "description", "list"].iter().flat_map(|key| self.places.take(top.key(key).as_str())).collect()
     }
 
     /// Rules over results.

@@ -1,7 +1,6 @@
 //! Problems at their places: each part of a document takes those that stand in it.
 
 use super::ProblemView;
-use crate::builder::draft::Draft;
 use callgate_policy::Problem;
 use std::collections::BTreeMap;
 
@@ -12,12 +11,13 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn of(draft: &Draft<'_>) -> Self {
+    /// Those of a text, each with its place.
+    pub(super) fn of(problems: &[ProblemView], source: &str) -> Self {
         let mut open: BTreeMap<String, Vec<ProblemView>> = BTreeMap::new();
-        for problem in &draft.problems {
-            open.entry(problem.pointer.clone()).or_default().push(ProblemView::from(problem));
+        for problem in problems {
+            open.entry(problem.pointer.clone()).or_default().push(problem.clone());
         }
-        let line_starts = draft.source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let line_starts = source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         Self { open, line_starts: line_starts.collect() }
     }
 
