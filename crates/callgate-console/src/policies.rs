@@ -11,6 +11,7 @@ mod parts;
 mod place;
 mod publish;
 mod read;
+mod recommended;
 mod sections;
 mod tools;
 mod widgets;

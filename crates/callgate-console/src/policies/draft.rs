@@ -42,7 +42,7 @@ pub(super) async fn draft(State(console): State<Console>, place: Place, posted: 
     if visit.is_part {
         return shell::html(StatusCode::OK, &done.parts);
     }
-    let sheet = Sheet { shown, text: done.text, form, refusal: None, problem: None };
+    let sheet = Sheet { shown, text: done.text, form, said: Vec::new(), refusal: None, problem: None };
     page::render(&console, &visit, &place, sheet, Some(done.parts)).await
 }
 
@@ -95,7 +95,12 @@ fn clicked(text: String, form: &Form, button: &str, tools: &Tools) -> (String, V
             Err(bad) => return (text, vec![bad.to_string()]),
         },
     };
-    match Draft::read(&text).apply(&action, &tools.facts) {
+    applied(text, &action, tools)
+}
+
+/// The same for the click itself.
+pub(super) fn applied(text: String, action: &Action, tools: &Tools) -> (String, Vec<String>) {
+    match Draft::read(&text).apply(action, &tools.facts) {
         Err(refused) => (text, vec![refused.to_string()]),
         Ok(applied) => {
             let said = applied.left.iter().map(|left| format!("{} stays as it is: {}", left.tool, left.why));

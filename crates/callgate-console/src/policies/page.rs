@@ -4,7 +4,7 @@ use super::parts::{Parts, PartsOf};
 use super::publish::Refusal;
 use super::read::{self, Shown};
 use super::tools::Tools;
-use super::{Place, draft};
+use super::{Place, draft, recommended};
 use crate::Console;
 use crate::api::{Problem, Revised};
 use crate::builder::NEW;
@@ -29,6 +29,8 @@ pub(super) struct Sheet {
     pub(super) text: String,
     /// What was typed, asked and opened beside it.
     pub(super) form: Form,
+    /// What there is to say about the text.
+    pub(super) said: Vec<String>,
     /// Why it was not published.
     pub(super) refusal: Option<Refusal>,
     /// What went wrong with what was asked.
@@ -40,21 +42,22 @@ struct Server {
     name: String,
 }
 
-/// The page, for the first time: the text as it is in force, or `?version=`. Its parts are asked for by the page itself.
+/// The page, for the first time: the text as it is in force, or `?version=`; with `?recommended` what is recommended put
+/// into it. Its parts are asked for by the page itself.
 pub(super) async fn show(State(console): State<Console>, place: Place, visit: Visit) -> Response {
-    match first(&visit, &place).await {
+    match first(&console, &visit, &place).await {
         Ok(sheet) => render(&console, &visit, &place, sheet, None).await,
         Err(problem) => shell::failed(&visit, Section::Policies, problem),
     }
 }
 
-async fn first(visit: &Visit, place: &Place) -> Result<Sheet, Problem> {
+async fn first(console: &Console, visit: &Visit, place: &Place) -> Result<Sheet, Problem> {
     let shown = read::maybe_shown(visit, place).await?;
     let text = match visit.query.word("version") {
         Some(version) => read::version(visit, place, version).await?,
         None => shown.as_ref().and_then(|shown| shown.value.document.clone()).unwrap_or_else(|| NEW.to_owned()),
     };
-    let newline = if text.contains("\r\n") { "crlf" } else { "" };
+    let newline = if is_crlf(&text) { "crlf" } else { "" };
     let tool = visit.query.text("tool");
     let open = if tool.is_empty() { String::new() } else { format!("tool:{tool}") };
     let form = Form::of([
@@ -64,7 +67,23 @@ async fn first(visit: &Visit, place: &Place) -> Result<Sheet, Problem> {
         ("q", tool.to_owned()),
         ("open", open),
     ]);
-    Ok(Sheet { shown, text: text.replace("\r\n", "\n"), form, refusal: None, problem: None })
+    let text = text.replace("\r\n", "\n");
+    let (text, said) = if visit.query.has("recommended") {
+        let tools = draft::tools(console, visit, place, &form).await;
+        let is_published = shown.as_ref().is_some_and(|shown| shown.value.document.is_some());
+        let begun = recommended::begin(console, &visit.me.who, text, tools, is_published).await;
+        let Some(begun) = begun else { return Err(Problem::own("the recommended policy was not made")) };
+        begun
+    } else {
+        (text, Vec::new())
+    };
+    Ok(Sheet { shown, text, form, said, refusal: None, problem: None })
+}
+
+/// Whether every line ends as Windows has it: only then may all of them be written so again.
+fn is_crlf(text: &str) -> bool {
+    let ends = text.matches('\n').count();
+    ends > 0 && ends == text.matches("\r\n").count()
 }
 
 /// The page; with the parts of a draft where no script asks for them.
@@ -98,6 +117,7 @@ pub(super) async fn render(
         shown: sheet.shown.as_ref().map(|shown| &shown.value),
         revision: sheet.shown.as_ref().map(|shown| shown.revision.as_str()).unwrap_or_default(),
         form: &sheet.form,
+        said: &sheet.said,
         refusal: sheet.refusal.as_ref(),
         servers: servers.into_iter().map(|server| server.name).collect(),
         parts,
@@ -123,6 +143,7 @@ struct BuildPage<'v> {
     shown: Option<&'v Shown>,
     revision: &'v str,
     form: &'v Form,
+    said: &'v [String],
     refusal: Option<&'v Refusal>,
     servers: Vec<String>,
     parts: Option<Parts>,

@@ -58,7 +58,7 @@ struct Published {
 pub(super) async fn publish(State(console): State<Console>, place: Place, posted: Posted) -> Response {
     let Posted { visit, form } = posted;
     let text = draft::text(&form);
-    // Line ends stay as they were published before.
+    // Line ends stay as they were published before, where all were of one kind.
     let document = if form.text("newline") == "crlf" { text.replace('\n', "\r\n") } else { text.clone() };
     // Whoever has seen what was published meanwhile says so with the button.
     let revision = form.word("over").or_else(|| form.word("revision"));
@@ -80,7 +80,7 @@ pub(super) async fn publish(State(console): State<Console>, place: Place, posted
     if visit.is_part {
         return shell::html(StatusCode::OK, &RefusedPart { place: &place, refusal: &refusal });
     }
-    let sheet = Sheet { shown, text, form, refusal: Some(refusal), problem: None };
+    let sheet = Sheet { shown, text, form, said: Vec::new(), refusal: Some(refusal), problem: None };
     page::render(&console, &visit, &place, sheet, None).await
 }
 
