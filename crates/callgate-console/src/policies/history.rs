@@ -24,6 +24,16 @@ struct Version {
     by: String,
 }
 
+impl Version {
+    fn moment(&self) -> Moment {
+        Moment::of(&self.published)
+    }
+
+    fn by(&self) -> &str {
+        self.by.strip_prefix("member:").unwrap_or(&self.by)
+    }
+}
+
 /// How two versions differ, as the API says.
 #[derive(Deserialize)]
 struct Compared {
@@ -77,9 +87,9 @@ async fn history_page(visit: &Visit, place: &Place, refused: Option<Problem>) ->
     let current = shown.value.version;
     let row = |version: Version| Row {
         number: version.version,
-        published: Moment::of(&version.published),
+        published: version.moment(),
         repeats: version.repeats,
-        by: version.by.strip_prefix("member:").unwrap_or(&version.by).to_owned(),
+        by: version.by().to_owned(),
         is_current: version.version == current,
     };
     let why_not = read::why_not(visit, place, Some(&shown.value)).await;

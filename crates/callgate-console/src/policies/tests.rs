@@ -1,5 +1,6 @@
 //! The pages of policies, over an API that answers what the test says.
 
+mod drafts;
 pub(crate) mod fake;
 
 use fake::{Answer, Fake};
@@ -202,6 +203,9 @@ async fn history_difference_and_the_way_back() {
     assert!(history.text.contains("rollback?to=1") && history.text.contains("in force"));
     let diff = fake.get(&format!("{PAGE}/diff?from=1&to=2")).await;
     check_inert(&diff);
+    // Times are as everywhere: relative, the exact one on hover.
+    assert_eq!(diff.text.matches("<time datetime=\"2026-01-01T12:00:00Z\" title=").count(), 2, "{}", diff.text);
+    assert!(!diff.text.contains(">2026-01-01T12") && !diff.text.contains(", 2026-01-01T12"));
     assert!(diff.text.contains("class=\"diff-old\"") && diff.text.contains("effect-looser"), "{}", diff.text);
     let ask = fake.get(&format!("{PAGE}/rollback?to=1")).await;
     assert!(ask.text.contains("name=\"revision\" value=\"&#34;20&#34;\"") && ask.text.contains("as version 3"));
