@@ -220,9 +220,14 @@ fn rules_of_a_category_are_held_against_its_tools_only() {
 
 #[test]
 fn a_draft_that_is_too_large_for_advice_says_so() {
-    let tools: Vec<ToolFacts> = (0..1_500).map(|number| tool(&format!("tool_{number}"))).collect();
-    let allowed = click("", &Action::Bulk { group: Group::All, choice: Choice::Allow }, &tools);
-    let view = Draft::read(&allowed).view(&tools);
-    assert!(view.is_unadvised && view.problems.is_empty());
-    assert!(!Draft::read(&allowed).view(&tools[..1_000]).is_unadvised);
+    let tools: Vec<ToolFacts> = (0..2_100).map(|number| tool(&format!("tool_{number}"))).collect();
+    let bulk = Action::Bulk { group: Group::All, choice: Choice::Allow };
+    // How many tools the draft names, and how many the server has.
+    for (named, there, is_unadvised) in [(2_100, 2_100, true), (1_500, 200, true), (500, 500, false), (500, 490, false)]
+    {
+        let text = click("", &bulk, &tools[..named]);
+        let view = Draft::read(&text).view(&tools[..there]);
+        assert_eq!(view.is_unadvised, is_unadvised, "{named} {there}");
+        assert_eq!(view.problems.is_empty(), is_unadvised || named == there, "{named} {there}");
+    }
 }
