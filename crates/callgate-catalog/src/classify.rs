@@ -1,7 +1,9 @@
 //! What a tool does, how risky that is, and the words that say so.
 
+mod actions;
 mod evidence;
 mod labels;
+mod several;
 mod verdict;
 
 use crate::lexicon::Lexicon;

@@ -28,6 +28,8 @@ pub struct Lexicon {
     /// What attacks need.
     pub(crate) labels: Vec<LabelRule>,
     multiplex: HashSet<String>,
+    vague: HashSet<String>,
+    protocol: HashSet<String>,
 }
 
 /// What a word's place is worth.
@@ -157,6 +159,16 @@ impl Lexicon {
     /// Whether a parameter of this name chooses what the tool does.
     pub(crate) fn is_multiplex(&self, param: &str) -> bool {
         self.multiplex.contains(param)
+    }
+
+    /// Whether a parameter of this name may choose what the tool does, or how it does it.
+    pub(crate) fn is_vague_multiplex(&self, param: &str) -> bool {
+        self.vague.contains(param)
+    }
+
+    /// Whether a value is a verb of HTTP, which says how something is asked for.
+    pub(crate) fn is_protocol(&self, value: &str) -> bool {
+        self.protocol.contains(&value.to_lowercase())
     }
 }
 

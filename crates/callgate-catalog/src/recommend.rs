@@ -1,5 +1,6 @@
 //! The recommended policy: reading allowed, writing and running limited, destroying and paying behind a person.
 
+mod approval;
 mod document;
 mod guard;
 mod tests_of;
@@ -7,7 +8,7 @@ mod tests_of;
 use crate::classify::{Classification, Confidence, Risk, classify};
 use crate::tool::{ParamType, Tool};
 use callgate_policy::{Category, Label};
-use document::{Condition, Document, Entry, Limit, Predicate, Results};
+use document::{Document, Entry, Limit, Results};
 use guard::Guard;
 use serde::Deserialize;
 use std::sync::LazyLock;
@@ -105,7 +106,7 @@ fn entry(tool: &Tool, found: &Classification) -> Option<Entry> {
         entry.description = Some(format!("{}, {} risk", found.category.as_str(), risk_word(found.risk)));
     }
     let guarded = guard::add(&SETTINGS.guard, tool, found, &mut entry);
-    entry.approve_if.extend(approval(tool, found, guarded));
+    entry.approve_if = approval::ask(tool, found, guarded);
     entry.limits = limits(tool, found);
     entry.results = results(found);
     Some(entry)
@@ -116,37 +117,6 @@ fn entry(tool: &Tool, found: &Classification) -> Option<Entry> {
 fn results(found: &Classification) -> Option<Results> {
     let has = |label| found.labels.contains(&label);
     (has(Label::ReadsPrivate) && !has(Label::Credentials)).then(|| Results { redact: vec!["secrets"] })
-}
-
-/// What a person is asked about: every call, or the values of the action argument that can't be taken back.
-fn approval(tool: &Tool, found: &Classification, guarded: bool) -> Option<Predicate> {
-    if let (Some(param), Some(actions)) = (&found.action_param, &found.actions) {
-        let risky: Vec<&str> = actions
-            .iter()
-            .filter(|(_, category)| **category >= Category::Destructive)
-            .map(|(value, _)| value.as_str())
-            .collect();
-        let path = document::path(param)?;
-        return (!risky.is_empty()).then(|| Predicate {
-            name: "irreversible-action".to_owned(),
-            conditions: vec![Condition { path, op: "in", value: risky.into() }],
-            on_deny: format!("This action of `{}` can't be taken back; it needs a person's approval.", tool.name),
-        });
-    }
-    let (name, what) = match found.category {
-        Category::Destructive => ("irreversible", "can't be taken back"),
-        Category::Financial => ("moves-money", "moves money"),
-        // Free-form code that no rule can read.
-        Category::Execute if found.labels.contains(&Label::FreeFormCode) && !guarded => {
-            ("unreadable-code", "runs what the caller writes")
-        }
-        _ => return None,
-    };
-    Some(Predicate {
-        name: name.to_owned(),
-        conditions: Vec::new(),
-        on_deny: format!("`{}` {what}; it needs a person's approval.", tool.name),
-    })
 }
 
 fn limits(tool: &Tool, found: &Classification) -> Vec<Limit> {

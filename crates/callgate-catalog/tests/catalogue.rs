@@ -329,7 +329,7 @@ fn the_rule_fits_what_the_tool_does_and_what_its_schema_says() {
         r#"{"name":"manage","description":"Manages servers.","inputSchema":{"properties":{"action":{"enum":["list","restart","delete"]}}}}"#,
     );
     assert_eq!(many["approve_if"][0]["conditions"][0]["path"], "args.action");
-    assert_eq!(many["approve_if"][0]["conditions"][0]["value"], serde_json::json!(["delete"]));
+    assert_eq!(many["approve_if"][0]["conditions"][0]["value"], serde_json::json!(["list", "restart"]));
     assert_eq!(limit(&many), ("minute".into(), 10.into()));
 }
 

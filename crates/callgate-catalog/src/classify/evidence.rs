@@ -1,6 +1,6 @@
 //! Collects the signs: verbs where verbs stand, combinations, parameters, phrases.
 
-use super::Evidence;
+use super::{Evidence, actions, several};
 use crate::lexicon::{Lexicon, ParamRule, Phrase, Rule};
 use crate::tool::{Param, ParamType, Tool};
 use crate::words::{Break, Word, first_sentence, forms, identifier, prose};
@@ -33,10 +33,10 @@ const NEAR: usize = 3;
 const HEADING: usize = 6;
 
 /// A verb where it leads.
-struct Lead {
-    base: String,
-    category: Category,
-    at: usize,
+pub(super) struct Lead {
+    pub(super) base: String,
+    pub(super) category: Category,
+    pub(super) at: usize,
 }
 
 /// Collects every sign of a tool's definition but its annotations.
@@ -46,18 +46,21 @@ pub(super) fn collect(tool: &Tool, lexicon: &Lexicon) -> Signs {
     let (offset, sentence) = first_sentence(&tool.description);
     let said = prose(sentence, offset);
 
-    if let Some((lead, weight)) = name_lead(&name, lexicon) {
+    let described = description_lead(&said, lexicon);
+    let named = described.as_ref().and_then(|(lead, weight)| borne_out(&name, lead, *weight, lexicon));
+    if let Some((lead, weight)) = named.or_else(|| name_lead(&name, lexicon)) {
         signs.word(&tool.name, "/name", name.get(lead.at), lead.category, weight, verb_sign(&lead.base));
+        several::sequel(tool, &name, &lead, lexicon, &mut signs);
         signs.leads.push(lead.base);
     }
     if let Some(last) = name.last().filter(|last| lexicon.is_reading(&last.text)) {
         let weight = lexicon.weights.reading;
         signs.word(&tool.name, "/name", Some(last), Category::Read, weight, "names something to look at".to_owned());
     }
-    if let Some((lead, weight)) = description_lead(&said, lexicon) {
+    if let Some((lead, weight)) = described {
         let why = verb_sign(&lead.base);
         signs.word(&tool.description, "/description", said.get(lead.at), lead.category, weight, why);
-        enumeration(tool, &said, &lead, lexicon, &mut signs);
+        several::enumeration(tool, &said, &lead, lexicon, &mut signs);
         let close = said.iter().skip(lead.at + 1).take(NEAR);
         signs.near.extend(close.flat_map(|word| forms(&word.text)));
         signs.leads.push(lead.base);
@@ -67,7 +70,7 @@ pub(super) fn collect(tool: &Tool, lexicon: &Lexicon) -> Signs {
         let why = "begins with something to look at".to_owned();
         signs.word(&tool.description, "/description", Some(first), Category::Read, weight, why);
     }
-    supported_actions(tool, lexicon, &mut signs);
+    several::supported_actions(tool, lexicon, &mut signs);
     signs.near.extend(name.iter().flat_map(|word| forms(&word.text)));
     signs.words = name.iter().chain(&said).flat_map(|word| forms(&word.text)).collect();
     for rule in &lexicon.rules {
@@ -90,12 +93,8 @@ pub(super) fn collect(tool: &Tool, lexicon: &Lexicon) -> Signs {
     for phrase in &lexicon.phrases {
         phrases(tool, &lowered, phrase, &mut signs);
     }
-    signs.actions = multiplexed(tool, lexicon);
+    signs.actions = actions::multiplexed(tool, lexicon);
     signs
-}
-
-fn one_of_several(base: &str) -> String {
-    format!("one of several actions: `{base}`")
 }
 
 fn verb_sign(base: &str) -> String {
@@ -113,7 +112,15 @@ impl Signs {
         }
     }
 
-    fn word(&mut self, text: &str, place: &str, word: Option<&Word>, category: Category, weight: f64, why: String) {
+    pub(super) fn word(
+        &mut self,
+        text: &str,
+        place: &str,
+        word: Option<&Word>,
+        category: Category,
+        weight: f64,
+        why: String,
+    ) {
         let span = word.map(|word| (word.start, word.end));
         let what = span.and_then(|(start, end)| text.get(start..end)).unwrap_or(text).to_owned();
         self.evidence.push(Evidence { what, place: place.to_owned(), span, category, weight, why });
@@ -121,7 +128,7 @@ impl Signs {
 }
 
 /// The verb that leads a name: the first one, unless it is as often a noun and stands inside ("get_run", "d1_query").
-fn name_lead(name: &[Word], lexicon: &Lexicon) -> Option<(Lead, f64)> {
+pub(super) fn name_lead(name: &[Word], lexicon: &Lexicon) -> Option<(Lead, f64)> {
     let last = name.len().checked_sub(1)?;
     let found: Vec<Lead> = name
         .iter()
@@ -155,6 +162,17 @@ fn name_lead(name: &[Word], lexicon: &Lexicon) -> Option<(Lead, f64)> {
         _ => lexicon.weights.name_lead - 0.2,
     };
     Some((lead, weight))
+}
+
+/// The verb of a name that leads the description, too: in `render_delete_service` the first one is the product's name.
+fn borne_out(name: &[Word], described: &Lead, weight: f64, lexicon: &Lexicon) -> Option<(Lead, f64)> {
+    let is_first = name.first().is_some_and(|first| first.text == described.base);
+    if is_first || weight < lexicon.weights.description_lead {
+        return None;
+    }
+    let at = name.iter().position(|word| word.text == described.base)?;
+    let lead = Lead { base: described.base.clone(), category: described.category, at };
+    Some((lead, lexicon.weights.name_lead - 0.2))
 }
 
 /// The verb that leads a description, behind phrases such as "use this tool to".
@@ -198,65 +216,7 @@ fn lead_inside(said: &[Word], lexicon: &Lexicon) -> Option<(Lead, f64)> {
     })
 }
 
-/// Further verbs of the first sentence: "lists, creates or deletes branches" is as risky as its riskiest verb.
-fn enumeration(tool: &Tool, said: &[Word], lead: &Lead, lexicon: &Lexicon, signs: &mut Signs) {
-    let third_person = said.get(lead.at).is_some_and(|word| word.text != lead.base);
-    let mut adjacent = true;
-    let mut joined = false;
-    let mut riskiest: Option<(Category, bool, String, &Word)> = None;
-    for word in said.iter().skip(lead.at + 1) {
-        joined |= word.after == Break::List;
-        match word.text.as_str() {
-            "and" | "or" | "then" => {
-                joined = true;
-                continue;
-            }
-            adverb if adverb.ends_with("ly") && joined => continue,
-            _ => {}
-        }
-        let verb = lexicon.verb(&word.text).filter(|(base, _)| joined && (word.text != *base) == third_person);
-        joined = false;
-        let Some((base, category)) = verb.filter(|(base, _)| adjacent || !lexicon.is_noun(base)) else {
-            adjacent = false;
-            continue;
-        };
-        if category > riskiest.as_ref().map_or(lead.category, |(riskiest, ..)| *riskiest) {
-            riskiest = Some((category, adjacent, base, word));
-        }
-    }
-    let Some((category, adjacent, base, word)) = riskiest else { return };
-    let weight = if adjacent { lexicon.weights.enumerated } else { lexicon.weights.chain };
-    signs.word(&tool.description, "/description", Some(word), category, weight, one_of_several(&base));
-}
-
-/// "Supports list (default), add, remove and show actions."
-fn supported_actions(tool: &Tool, lexicon: &Lexicon, signs: &mut Signs) {
-    let Some(start) = ["Supports ", "supports ", "Actions: ", "Operations: ", " with "]
-        .iter()
-        .find_map(|lead| tool.description.find(lead).map(|at| at + lead.len()))
-    else {
-        return;
-    };
-    let rest = tool.description.get(start..).unwrap_or_default();
-    let (offset, sentence) = first_sentence(rest);
-    if !["action", "operation", "mode", "command"].iter().any(|word| sentence.contains(word)) {
-        return;
-    }
-    let words = prose(sentence, start + offset);
-    let Some(riskiest) = words
-        .iter()
-        .filter(|word| matches!(word.after, Break::List) || word.start == start + offset)
-        .filter_map(|word| lexicon.verb(&word.text).map(|(base, category)| (category, base, word)))
-        .max_by_key(|(category, _, _)| *category)
-    else {
-        return;
-    };
-    let (category, base, word) = riskiest;
-    let weight = lexicon.weights.enumerated;
-    signs.word(&tool.description, "/description", Some(word), category, weight, one_of_several(&base));
-}
-
-fn applies(rule: &Rule, leads: &[String], words: &HashSet<String>, name: &[Word], tool: &Tool) -> bool {
+pub(super) fn applies(rule: &Rule, leads: &[String], words: &HashSet<String>, name: &[Word], tool: &Tool) -> bool {
     let any = |set: &HashSet<String>| !words.is_disjoint(set);
     let param = |set: &HashSet<String>| tool.params.iter().any(|param| set.contains(&param.name.to_lowercase()));
     leads.iter().any(|lead| rule.verbs.contains(lead))
@@ -313,34 +273,4 @@ fn phrases(tool: &Tool, lowered: &str, phrase: &Phrase, signs: &mut Signs) {
         });
         return;
     }
-}
-
-/// The argument that chooses between actions, and what each of its values does.
-fn multiplexed(tool: &Tool, lexicon: &Lexicon) -> Option<(String, BTreeMap<String, Category>)> {
-    let param = tool.params.iter().find(|param| lexicon.is_multiplex(&param.name.to_lowercase()))?;
-    let values = if param.values.is_empty() { quoted_verbs(&param.description, lexicon) } else { param.values.clone() };
-    let known = |value: &String| {
-        let words = identifier(value);
-        name_lead(&words, lexicon).map(|(lead, _)| lead.category)
-    };
-    if values.iter().filter(|value| known(value).is_some()).count() < 2 {
-        return None;
-    }
-    // What a value does is unknown more often than it is harmless.
-    let actions = values.iter().map(|value| (value.clone(), known(value).unwrap_or(Category::Write))).collect();
-    Some((param.name.clone(), actions))
-}
-
-/// The verbs in quotes or back-ticks of a parameter's description, where the schema lists no values.
-fn quoted_verbs(description: &str, lexicon: &Lexicon) -> Vec<String> {
-    let mut parts = description.split(['"', '\'', '`']);
-    let mut verbs = Vec::new();
-    parts.next();
-    while let (Some(inside), _) = (parts.next(), parts.next()) {
-        let word = inside.len() <= 40 && inside.chars().all(|ch| ch.is_alphanumeric() || ch == '_' || ch == '-');
-        if word && identifier(inside).first().is_some_and(|first| lexicon.verb(&first.text).is_some()) {
-            verbs.push(inside.to_owned());
-        }
-    }
-    verbs
 }

@@ -41,6 +41,8 @@ struct RawWords {
 #[serde(deny_unknown_fields)]
 struct RawMultiplex {
     params: String,
+    vague: String,
+    protocol: String,
 }
 
 #[derive(Deserialize)]
@@ -172,6 +174,8 @@ impl From<RawLexicon> for Lexicon {
             phrases: raw.phrase.into_iter().map(Phrase::from).collect(),
             labels: raw.label.into_iter().map(LabelRule::from).collect(),
             multiplex: set(&raw.multiplex.params),
+            vague: set(&raw.multiplex.vague),
+            protocol: set(&raw.multiplex.protocol),
         }
     }
 }

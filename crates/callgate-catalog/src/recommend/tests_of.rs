@@ -6,7 +6,6 @@ use super::guard;
 use crate::classify::Classification;
 use crate::tool::Tool;
 use callgate_json::escape_token;
-use callgate_policy::Category;
 use serde_json::{Value, json};
 
 /// The tests of one entry.
@@ -22,9 +21,11 @@ pub(super) fn entry(tool: &Tool, found: &Classification, entry: &Entry, tests: &
         }
     }
     for predicate in &entry.approve_if {
-        let args = match predicate.conditions.first().zip(found.action_param.as_ref()) {
-            Some((condition, param)) => json!({param: condition.value.get(0)}),
-            None => json!({}),
+        let args = match (predicate.conditions.first(), &found.action_param) {
+            (Some(condition), Some(param)) if condition.op == "not_in" => {
+                json!({param: asked(found, &condition.value)})
+            }
+            _ => json!({}),
         };
         let rule = place("approve_if", &predicate.name);
         // An amount that is missing is a fault before anybody is asked.
@@ -59,9 +60,23 @@ fn harmless(found: &Classification, entry: &Entry) -> Option<Value> {
     if entry.approve_if.iter().any(|predicate| predicate.conditions.is_empty()) {
         return None;
     }
-    let (Some(param), Some(actions)) = (&found.action_param, &found.actions) else { return Some(json!({})) };
-    let (value, _) = actions.iter().find(|(_, category)| **category < Category::Destructive)?;
-    Some(json!({param: value}))
+    let Some((param, actions)) = found.action_param.as_ref().zip(found.actions.as_ref()) else {
+        return Some(json!({}));
+    };
+    let asked = entry.approve_if.iter().flat_map(|predicate| &predicate.conditions).find(|it| it.op == "not_in");
+    let value = match asked {
+        Some(condition) => condition.value.get(0).cloned(),
+        None => actions.keys().next().map(|value| json!(value)),
+    };
+    value.map(|value| with_amount(entry, json!({param: value})))
+}
+
+/// A value of the action argument that is none of `safe`: the riskiest one that is known.
+fn asked(found: &Classification, safe: &Value) -> Value {
+    let is_safe = |value: &str| safe.as_array().is_some_and(|safe| safe.iter().any(|known| known == value));
+    let known = found.actions.iter().flatten().filter(|(value, _)| !is_safe(value));
+    let riskiest = known.max_by_key(|(_, category)| **category).map(|(value, _)| value.as_str());
+    json!(riskiest.unwrap_or("something else"))
 }
 
 fn with_amount(entry: &Entry, mut args: Value) -> Value {
