@@ -164,6 +164,40 @@ fn nothing_that_a_server_writes_becomes_markup() {
     }
 }
 
+/// The policies that a page quotes.
+fn quoted(page: &str) -> Vec<String> {
+    let blocks = page.split("<pre").skip(1).filter_map(|rest| Some(rest.split_once('>')?.1.split_once("</pre>")?.0));
+    let plain = |block: &str| {
+        let block = block.trim_start_matches("<code>").trim_end_matches("</code>").to_owned();
+        let entities = [("&quot;", "\""), ("&#34;", "\""), ("&#39;", "'"), ("&lt;", "<"), ("&#60;", "<")];
+        let more = [("&gt;", ">"), ("&#62;", ">"), ("&amp;", "&"), ("&#38;", "&")];
+        entities.into_iter().chain(more).fold(block, |text, (entity, letter)| text.replace(entity, letter))
+    };
+    blocks.map(plain).filter(|block| block.trim_start().starts_with('{')).collect()
+}
+
+#[test]
+fn every_policy_that_a_page_quotes_can_be_published() {
+    let tool = |name: &str, description: &str| {
+        let command = json!({ "type": "object", "properties": { "command": { "type": "string" } } });
+        json!({ "name": name, "description": description, "inputSchema": command })
+    };
+    let tools = json!([
+        tool("read_file", "Reads a file."),
+        tool("run_command", "Runs a shell command."),
+        tool("delete_file", "Deletes a file."),
+        tool("wipe_all", "Wipes everything."),
+    ]);
+    let files = super::server(&document("files", tools, json!({})), &Providers::default()).unwrap();
+    let policies: Vec<String> = files.iter().flat_map(|file| quoted(&file.text)).collect();
+    // The server's own; of each tool its entry, twice, how to limit and how to hide it.
+    assert!(policies.len() >= 13, "{}", policies.len());
+    for policy in policies {
+        let read = callgate_policy::Policy::parse(policy.as_bytes());
+        assert!(read.is_ok(), "{policy}\n{:?}", read.err());
+    }
+}
+
 #[test]
 fn links_lead_to_files_that_are_there() {
     let tool =

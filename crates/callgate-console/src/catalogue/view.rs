@@ -248,7 +248,7 @@ impl ToolView {
         });
         let rule = json!({ "version": "1", "default": "deny", "tools": { (tool.name.as_str()): scanned.rule } });
         let hidden = scanned.rule.get("hide").is_some();
-        let rule = if hidden { json!({ "version": "1", "hide": [tool.name] }) } else { rule };
+        let rule = if hidden { json!({ "version": "1", "default": "deny", "hide": [tool.name] }) } else { rule };
         let attacks = judged.classified.get(at).map(attacks_with).into_iter().flatten();
         let server = &judged.document.id;
         let questions = tool_questions(judged, tool, scanned, &pretty(&rule), others.len());

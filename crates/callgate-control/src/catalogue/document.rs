@@ -31,6 +31,10 @@ pub(super) struct Entry {
     pub(super) updated: String,
     /// The registry took it away.
     pub(super) deleted: bool,
+    /// Which version of the server it is; empty where it says nothing.
+    pub(super) version: String,
+    /// Whether the registry knows no later version; none where it doesn't say.
+    pub(super) latest: Option<bool>,
     /// Its tools; none where the document does not list them.
     pub(super) tools: Option<Vec<Listed>>,
 }
@@ -118,8 +122,7 @@ fn sorted(bytes: &[u8], found: Vec<(Pointer, Result<Entry, Wrong<'_, '_>>)>, nex
         match result {
             Err(wrong) => read.flaws.push(flaw(bytes, &wrong)),
             Ok(entry) => match places.get(&entry.name).and_then(|at| read.entries.get_mut(*at)) {
-                // Of several versions the one that the registry updated last.
-                Some(before) if before.updated <= entry.updated => *before = entry,
+                Some(before) if entry.outranks(before) => *before = entry,
                 Some(_) => {}
                 None => {
                     places.insert(entry.name.clone(), read.entries.len());
@@ -129,6 +132,27 @@ fn sorted(bytes: &[u8], found: Vec<(Pointer, Result<Entry, Wrong<'_, '_>>)>, nex
         }
     }
     read
+}
+
+impl Entry {
+    /// A server of which only its tools are known.
+    fn listing(name: &str, tools: Option<Vec<Listed>>) -> Self {
+        let (about, updated, version) = (None, String::new(), String::new());
+        Self { name: name.to_owned(), about, updated, deleted: false, version, latest: None, tools }
+    }
+
+    /// Whether of two versions of a server this one counts: the one that the registry calls the latest; where it calls
+    /// both alike, one that is not taken away, then the one that it updated last.
+    fn outranks(&self, other: &Self) -> bool {
+        let rank = |entry: &Self| entry.latest.map_or(1, |latest| if latest { 2 } else { 0 });
+        if rank(self) != rank(other) {
+            return rank(self) > rank(other);
+        }
+        if self.version != other.version && self.deleted != other.deleted {
+            return other.deleted;
+        }
+        self.updated >= other.updated
+    }
 }
 
 /// The tools of a `tools/list` answer: an object with `tools`, a JSON-RPC response around it, or a bare array of tools.
@@ -160,7 +184,7 @@ fn bare_list<'v, 'd>(
     };
     check_name(name).map_err(|why| (Pointer::root(), document, why))?;
     let tools = Some(listed(bytes, tools, place)?);
-    Ok(Entry { name: name.to_owned(), about: None, updated: String::new(), deleted: false, tools })
+    Ok(Entry::listing(name, tools))
 }
 
 /// `{"server": {…}, "_meta": {…}, "tools": […]}`, or the `server.json` itself.
@@ -196,6 +220,8 @@ fn server<'v, 'd>(bytes: &[u8], entry: &'v Value<'d>, place: &Pointer) -> Result
         about: Some(about),
         updated: word("updatedAt").to_owned(),
         deleted: status == "deleted",
+        version: text(inner, "version"),
+        latest: official.and_then(|meta| meta.get("isLatest")?.as_bool()),
         tools,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::document::{self, Entry, Flaw};
 use super::judge::{JudgedTool, Summary};
-use super::prepare::{Prepared, aside, hash, identity, said};
+use super::prepare::{Prepared, aside, hash, identity, said, version};
 use crate::caller::{Caller, Permission, Scope};
 use crate::control::Control;
 use crate::document::ProblemRow;
@@ -170,6 +170,10 @@ impl Importing<'_, '_> {
             let (mut puts, mut feed, mut gone) = (Vec::new(), Vec::new(), Vec::new());
             for entry in some {
                 let known = known.remove(&entry.name);
+                if known.as_ref().is_some_and(|known| is_outdated(&entry, known)) {
+                    self.done.unchanged += 1;
+                    continue;
+                }
                 if entry.deleted {
                     gone.extend(known.map(|known| self.gone(known, &mut feed)));
                     continue;
@@ -197,7 +201,7 @@ impl Importing<'_, '_> {
 
     /// What is written for an entry; nothing where it is there as it is.
     fn put(&mut self, entry: Prepared, known: Option<KnownServer>, feed: &mut Vec<FeedRow>) -> Option<ServerPut> {
-        let Prepared { name, about, tools, deleted: _ } = entry;
+        let Prepared { name, about, tools, .. } = entry;
         let is_new = known.is_none();
         let known = known.unwrap_or_else(|| KnownServer { server: self.fresh(&name), tools: Vec::new() });
         let about = about.unwrap_or_else(|| known.server.about.clone());
@@ -255,6 +259,13 @@ impl Importing<'_, '_> {
             ..CatalogueServer::default()
         }
     }
+}
+
+/// Whether an entry is about another version than the one that is kept, and says nothing of that: an old one, or one
+/// that was taken away.
+fn is_outdated(entry: &Prepared, known: &KnownServer) -> bool {
+    let is_other = !entry.version.is_empty() && entry.version != version(&known.server.about);
+    is_other && (entry.latest == Some(false) || (entry.deleted && entry.latest.is_none()))
 }
 
 /// The rows of a server's tools; what is new, changed and gone is told in the feed where there is one.

@@ -13,6 +13,8 @@ pub(super) struct Prepared {
     pub(super) name: String,
     pub(super) about: Option<String>,
     pub(super) deleted: bool,
+    pub(super) version: String,
+    pub(super) latest: Option<bool>,
     /// The digest of the tools, and what they are worth.
     pub(super) tools: Option<(String, Judged)>,
 }
@@ -20,14 +22,20 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Judges the tools of an entry.
     pub(super) fn of(entry: Entry) -> Self {
-        let Entry { name, about, updated: _, deleted, tools } = entry;
+        let Entry { name, about, updated: _, deleted, version, latest, tools } = entry;
         let tools = tools.map(|tools| {
             let definitions = tools.iter().map(|listed| listed.definition.as_str());
             let digest = hash(&std::iter::once(JUDGE).chain(definitions).collect::<Vec<_>>());
             (digest, judge(tools))
         });
-        Self { name, about, deleted, tools }
+        Self { name, about, deleted, version, latest, tools }
     }
+}
+
+/// The version of a server, by what is kept of what is said about it.
+pub(super) fn version(about: &str) -> String {
+    let about: serde_json::Value = serde_json::from_str(about).unwrap_or_default();
+    about.get("version").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// Does what takes time beside what answers.

@@ -160,6 +160,30 @@ async fn a_registry_is_read_from_where_it_was() {
 }
 
 #[tokio::test]
+async fn an_old_version_does_not_stand_for_the_newer_one() {
+    let trial = Trial::new().await;
+    let version = |version: &str, updated: &str, status: &str, latest: bool| {
+        let meta = json!({ "status": status, "updatedAt": updated, "isLatest": latest });
+        json!({ "servers": [{
+            "server": { "name": "io.example/a", "description": "About things.", "version": version },
+            "_meta": { "io.modelcontextprotocol.registry/official": meta },
+        }] })
+    };
+    let kept = async || {
+        let listed = trial.control.search_servers(&root(), &words("things"), &part(50)).await.unwrap();
+        listed.items.into_iter().map(|server| server.version).collect::<Vec<_>>()
+    };
+    put(&trial, public("r"), &version("2.0.0", "2026-02-01T00:00:00Z", "active", true)).await;
+    // On a later page, and updated later than the latest one.
+    let old = put(&trial, public("r"), &version("1.0.0", "2026-03-01T00:00:00Z", "active", false)).await;
+    assert_eq!((old.unchanged, kept().await), (1, vec!["2.0.0".to_owned()]));
+    let gone = put(&trial, public("r"), &version("1.0.0", "2026-04-01T00:00:00Z", "deleted", false)).await;
+    assert_eq!((gone.removed, kept().await), (0, vec!["2.0.0".to_owned()]));
+    let gone = put(&trial, public("r"), &version("2.0.0", "2026-05-01T00:00:00Z", "deleted", false)).await;
+    assert_eq!((gone.removed, kept().await.len()), (1, 0));
+}
+
+#[tokio::test]
 async fn tokens_of_grants_open_the_catalogue_while_they_live() {
     let trial = Trial::new().await;
     let store = &trial.control.inner.store;

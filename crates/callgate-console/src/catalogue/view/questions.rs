@@ -57,10 +57,11 @@ pub(super) fn tool_questions(
     others: usize,
 ) -> Vec<Question> {
     let (name, server) = (tool.name.as_str(), titled(judged.document));
-    let limit = json!({ "tools": { name: { "limits": [
+    // Each is a policy as it stands; what else the server has is let through.
+    let limit = json!({ "version": "1", "default": "allow", "tools": { name: { "limits": [
         { "counter": format!("{name}_rate"), "window": "minute", "max": 10, "scope": "grant" }
     ] } } });
-    let block = json!({ "version": "1", "hide": [name] });
+    let block = json!({ "version": "1", "default": "allow", "hide": [name] });
     let question = |asks: String, answer: String, code: Option<String>| Question { asks, answer, code };
     let elsewhere = match others {
         0 => "No other server of this catalogue has a tool of this name.".to_owned(),

@@ -37,6 +37,28 @@ fn every_kind_of_document_is_read() {
 }
 
 #[test]
+fn an_old_version_that_is_touched_or_taken_away_later_does_not_count() {
+    let entry = |version: &str, updated: &str, status: &str, latest: &str| {
+        let meta = format!(r#"{{"{OFFICIAL}":{{"updatedAt":"{updated}","status":"{status}"{latest}}}}}"#);
+        format!(r#"{{"server":{{"name":"a/b","version":"{version}"}},"_meta":{meta}}}"#)
+    };
+    for (status, of_old, of_new) in [
+        ("deleted", r#","isLatest":false"#, r#","isLatest":true"#),
+        ("active", r#","isLatest":false"#, r#","isLatest":true"#),
+        // An older registry does not say which is the latest.
+        ("deleted", "", ""),
+    ] {
+        let old = entry("1", "2026-05-01T00:00:00Z", status, of_old);
+        let new = entry("2", "2026-02-01T00:00:00Z", "active", of_new);
+        for both in [format!("{old},{new}"), format!("{new},{old}")] {
+            let read = read(format!(r#"{{"servers":[{both}]}}"#).as_bytes(), None).unwrap();
+            let [entry] = read.entries.as_slice() else { panic!("{read:?}") };
+            assert_eq!((entry.version.as_str(), entry.deleted), ("2", false), "{both}");
+        }
+    }
+}
+
+#[test]
 fn of_several_versions_the_one_updated_last_counts() {
     let entry = |version: &str, updated: &str, status: &str| {
         let meta = format!(r#"{{"{OFFICIAL}":{{"updatedAt":"{updated}","status":"{status}"}}}}"#);
