@@ -97,17 +97,24 @@ pub(super) fn collect(tool: &Tool, lexicon: &Lexicon) -> Signs {
     signs
 }
 
+/// How a sign that is a leading verb begins; the verb follows, and a back-tick.
+const VERB: &str = "the verb `";
+
 fn verb_sign(base: &str) -> String {
-    format!("the verb `{base}`")
+    format!("{VERB}{base}`")
 }
 
 impl Signs {
     /// In the rule's combination its verbs mean something else than alone.
     fn reinterpret(&mut self, rule: &Rule) {
         for sign in &mut self.evidence {
-            if rule.verbs.iter().any(|verb| sign.why == verb_sign(verb)) {
+            let verb = |lead: &str| sign.why.strip_prefix(lead).and_then(|rest| rest.strip_suffix('`'));
+            if verb(VERB).is_some_and(|verb| rule.verbs.contains(verb)) {
                 self.softened |= sign.category >= Category::Execute && rule.category == Category::Read;
                 sign.category = rule.category;
+            } else if verb(several::ONE_OF).is_some_and(|verb| rule.verbs.contains(verb)) {
+                // Of several actions it can only be worse.
+                sign.category = sign.category.max(rule.category);
             }
         }
     }

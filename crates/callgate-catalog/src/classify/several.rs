@@ -14,16 +14,19 @@ struct Further<'w> {
     word: &'w Word,
 }
 
+/// How a sign that is a further verb begins; the verb follows, and a back-tick.
+pub(super) const ONE_OF: &str = "one of several actions: `";
+
 fn one_of_several(base: &str) -> String {
-    format!("one of several actions: `{base}`")
+    format!("{ONE_OF}{base}`")
 }
 
-/// "scan_and_fix", "lookup_then_charge": what is done after looking.
+/// "scan_and_fix", "lookup_then_charge", "get_or_create": what is done after looking.
 pub(super) fn sequel(tool: &Tool, name: &[Word], lead: &Lead, lexicon: &Lexicon, signs: &mut Signs) {
     for pair in name.windows(2).skip(lead.at) {
         let [before, word] = pair else { continue };
         let Some((base, category)) = lexicon.verb(&word.text).filter(|(base, _)| *base == word.text) else { continue };
-        if !matches!(before.text.as_str(), "and" | "then") {
+        if !matches!(before.text.as_str(), "and" | "then" | "or") {
             continue;
         }
         if lead.category == Category::Read && category > lead.category {
@@ -40,6 +43,7 @@ pub(super) fn enumeration(tool: &Tool, said: &[Word], lead: &Lead, lexicon: &Lex
     let mut adjacent = true;
     let mut joined = false;
     let mut after = false;
+    let mut then = false;
     let mut listing = false;
     let mut riskiest: Option<Further<'_>> = None;
     for (at, word) in said.iter().enumerate().skip(lead.at + 1) {
@@ -51,16 +55,18 @@ pub(super) fn enumeration(tool: &Tool, said: &[Word], lead: &Lead, lexicon: &Lex
             "and" | "or" | "then" => {
                 joined = true;
                 after = word.text != "or";
+                then |= word.text == "then";
                 continue;
             }
             adverb if adverb.ends_with("ly") && joined => continue,
             _ => {}
         }
         let verb = lexicon.verb(&word.text).filter(|(base, _)| joined && (word.text != *base) == third_person);
-        // "Searches flights and books the cheapest": what comes after reading is done, too.
-        let follows = after && lead.category == Category::Read && takes_object(said.get(at + 1));
-        (joined, after) = (false, false);
-        let Some((base, category)) = verb.filter(|(base, _)| adjacent || follows || !lexicon.is_noun(base)) else {
+        // "Searches flights and books the cheapest", "Inserts a cell, then executes it": what comes after is done, too.
+        let follows = (after && lead.category == Category::Read || then) && takes_object(said.get(at + 1));
+        (joined, after, then) = (false, false, false);
+        let Some((base, category)) = verb.filter(|(base, _)| adjacent || follows || listing || !lexicon.is_noun(base))
+        else {
             (adjacent, listing) = (false, false);
             continue;
         };
@@ -80,9 +86,10 @@ fn begins_list(said: &[Word], at: usize, lexicon: &Lexicon) -> Option<bool> {
     if word.after != Break::Other || next.after != Break::List {
         return None;
     }
-    let firm = |word: &Word| lexicon.verb(&word.text).filter(|(base, _)| !lexicon.is_noun(base));
+    let firm = |word: &Word| lexicon.verb(&word.text).is_some_and(|(base, _)| !lexicon.is_noun(&base));
     let (base, _) = lexicon.verb(&word.text)?;
-    (firm(word).is_some() || firm(next).is_some()).then_some(base != word.text)
+    let following = said.iter().skip(at).take(3).filter(|word| lexicon.verb(&word.text).is_some());
+    (firm(word) || firm(next) || following.count() == 3).then_some(base != word.text)
 }
 
 /// Whether the word begins what a verb in front of it acts on.
