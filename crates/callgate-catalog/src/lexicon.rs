@@ -6,7 +6,7 @@ use crate::words::forms;
 use callgate_policy::{Category, Label};
 use raw::RawLexicon;
 use serde::Deserialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// Everything that the classifier knows about words.
@@ -20,7 +20,9 @@ pub struct Lexicon {
     /// What a word's place is worth.
     pub(crate) weights: Weights,
     /// Combinations of words.
-    pub(crate) rules: Vec<Rule>,
+    rules: Vec<Rule>,
+    /// The places of the rules that have a verb, so that a tool is held against few of them.
+    rules_of: HashMap<String, Vec<usize>>,
     /// Parameters.
     pub(crate) params: Vec<ParamRule>,
     /// Phrases of descriptions.
@@ -134,6 +136,13 @@ impl Lexicon {
     /// The base form and category of a verb.
     pub(crate) fn verb(&self, word: &str) -> Option<(String, Category)> {
         forms(word).find_map(|form| self.verbs.get(&form).map(|category| (form, *category)))
+    }
+
+    /// The combinations that have one of these verbs, in the order of the file.
+    pub(crate) fn rules_with(&self, verbs: &[String]) -> impl Iterator<Item = &Rule> + use<'_> {
+        let places: BTreeSet<usize> =
+            verbs.iter().filter_map(|verb| self.rules_of.get(verb)).flatten().copied().collect();
+        places.into_iter().filter_map(|place| self.rules.get(place))
     }
 
     /// Whether the base form is as often a noun.

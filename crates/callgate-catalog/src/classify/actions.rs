@@ -39,8 +39,7 @@ fn category(value: &str, name: &[Word], tool: &Tool, lexicon: &Lexicon) -> Categ
         return if shows { Category::Read } else { Category::Write };
     };
     let said: HashSet<String> = name.iter().chain(&words).flat_map(|word| forms(&word.text)).collect();
-    let leads = [lead.base];
-    let rules = lexicon.rules.iter().filter(|rule| applies(rule, &leads, &said, &words, tool));
+    let rules = lexicon.rules_with(std::slice::from_ref(&lead.base)).filter(|rule| applies(rule, &said, &words, tool));
     let heaviest = rules.max_by(|one, other| one.weight.total_cmp(&other.weight));
     heaviest.map_or(lead.category, |rule| rule.category)
 }

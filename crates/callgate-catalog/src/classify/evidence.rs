@@ -73,8 +73,8 @@ pub(super) fn collect(tool: &Tool, lexicon: &Lexicon) -> Signs {
     several::supported_actions(tool, lexicon, &mut signs);
     signs.near.extend(name.iter().flat_map(|word| forms(&word.text)));
     signs.words = name.iter().chain(&said).flat_map(|word| forms(&word.text)).collect();
-    for rule in &lexicon.rules {
-        if applies(rule, &signs.leads, &signs.words, &name, tool) {
+    for rule in lexicon.rules_with(&signs.leads) {
+        if applies(rule, &signs.words, &name, tool) {
             signs.reinterpret(rule);
             signs.evidence.push(Evidence {
                 what: tool.name.clone(),
@@ -223,11 +223,11 @@ fn lead_inside(said: &[Word], lexicon: &Lexicon) -> Option<(Lead, f64)> {
     })
 }
 
-pub(super) fn applies(rule: &Rule, leads: &[String], words: &HashSet<String>, name: &[Word], tool: &Tool) -> bool {
+/// Whether a rule of a leading verb fits the words around it, and the parameters.
+pub(super) fn applies(rule: &Rule, words: &HashSet<String>, name: &[Word], tool: &Tool) -> bool {
     let any = |set: &HashSet<String>| !words.is_disjoint(set);
     let param = |set: &HashSet<String>| tool.params.iter().any(|param| set.contains(&param.name.to_lowercase()));
-    leads.iter().any(|lead| rule.verbs.contains(lead))
-        && any(&rule.words)
+    any(&rule.words)
         && (rule.words_too.is_empty() || any(&rule.words_too))
         && !any(&rule.not)
         && (rule.params.is_empty() || tool.params.is_empty() || param(&rule.params))

@@ -25,10 +25,10 @@ fn one_of_several(base: &str) -> String {
 pub(super) fn sequel(tool: &Tool, name: &[Word], lead: &Lead, lexicon: &Lexicon, signs: &mut Signs) {
     for pair in name.windows(2).skip(lead.at) {
         let [before, word] = pair else { continue };
-        let Some((base, category)) = lexicon.verb(&word.text).filter(|(base, _)| *base == word.text) else { continue };
         if !matches!(before.text.as_str(), "and" | "then" | "or") {
             continue;
         }
+        let Some((base, category)) = lexicon.verb(&word.text).filter(|(base, _)| *base == word.text) else { continue };
         if lead.category == Category::Read && category > lead.category {
             let weight = lexicon.weights.enumerated;
             signs.word(&tool.name, "/name", Some(word), category, weight, one_of_several(&base));

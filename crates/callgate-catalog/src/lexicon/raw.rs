@@ -162,6 +162,11 @@ impl From<RawLexicon> for Lexicon {
         for (words, category) in lists {
             verbs.extend(words.split_whitespace().map(|word| (word.to_owned(), category)));
         }
+        let rules: Vec<Rule> = raw.rule.into_iter().map(Rule::from).collect();
+        let mut rules_of: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, rule) in rules.iter().enumerate() {
+            rule.verbs.iter().for_each(|verb| rules_of.entry(verb.clone()).or_default().push(place));
+        }
         Self {
             verbs,
             nouns: set(&raw.nouns.words),
@@ -169,7 +174,8 @@ impl From<RawLexicon> for Lexicon {
             lead_ins: set(&raw.lead_ins.words),
             unsure: set(&raw.unsure.words),
             weights: raw.weights,
-            rules: raw.rule.into_iter().map(Rule::from).collect(),
+            rules_of,
+            rules,
             params: raw.param.into_iter().map(ParamRule::from).collect(),
             phrases: raw.phrase.into_iter().map(Phrase::from).collect(),
             labels: raw.label.into_iter().map(LabelRule::from).collect(),
