@@ -17,6 +17,7 @@ pub struct Lexicon {
     reading: HashSet<String>,
     lead_ins: HashSet<String>,
     unsure: HashSet<String>,
+    unsure_names: HashSet<String>,
     /// What a word's place is worth.
     pub(crate) weights: Weights,
     /// Combinations of words.
@@ -163,6 +164,11 @@ impl Lexicon {
     /// Whether a verb of reading is as often one of changing ("select", "confirm").
     pub(crate) fn is_unsure(&self, verb: &str) -> bool {
         self.unsure.contains(verb)
+    }
+
+    /// Whether a verb of reading is as often one of changing where a name has it ("show", "open").
+    pub(crate) fn is_unsure_in_name(&self, verb: &str) -> bool {
+        self.unsure_names.contains(verb)
     }
 
     /// Whether a parameter of this name chooses what the tool does.

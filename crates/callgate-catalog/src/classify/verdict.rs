@@ -118,10 +118,11 @@ fn doubtful(tool: &Tool, signs: &Signs, evidence: &[Evidence], lexicon: &Lexicon
             })
         })
     };
+    let in_name = |verb: &str| identifier(&tool.name).iter().any(|word| word.text == verb);
     signs.softened
         || evidence.iter().any(|sign| sign.category >= Category::Execute && sign.weight >= 1.0)
         || runs(&tool.name)
-        || signs.leads.iter().any(|lead| lexicon.is_unsure(lead))
+        || signs.leads.iter().any(|lead| lexicon.is_unsure(lead) || (lexicon.is_unsure_in_name(lead) && in_name(lead)))
 }
 
 fn risk(tool: &Tool, category: Category, labels: &BTreeSet<Label>) -> Risk {

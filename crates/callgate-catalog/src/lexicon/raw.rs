@@ -12,7 +12,7 @@ pub(super) struct RawLexicon {
     nouns: RawWords,
     reading: RawWords,
     lead_ins: RawWords,
-    unsure: RawWords,
+    unsure: RawUnsure,
     weights: Weights,
     rule: Vec<RawRule>,
     param: Vec<RawParam>,
@@ -35,6 +35,13 @@ struct RawVerbs {
 #[serde(deny_unknown_fields)]
 struct RawWords {
     words: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUnsure {
+    words: String,
+    names: String,
 }
 
 #[derive(Deserialize)]
@@ -173,6 +180,7 @@ impl From<RawLexicon> for Lexicon {
             reading: set(&raw.reading.words),
             lead_ins: set(&raw.lead_ins.words),
             unsure: set(&raw.unsure.words),
+            unsure_names: set(&raw.unsure.names),
             weights: raw.weights,
             rules_of,
             rules,
