@@ -8,10 +8,12 @@
 //! judge      an entry's tools → categories, risks, findings, the grade
 //! prepare    what is done before the catalogue is locked
 //! import     entries → one transaction: what is new, changed, the same
+//! beside     what only shows beside the organisation's own servers
 //! search     words and filters → rows, as answers show them
 //! note       what the gateway itself learns about its servers
 //! ```
 
+mod beside;
 mod document;
 mod import;
 mod judge;
@@ -20,6 +22,7 @@ mod prepare;
 mod search;
 mod shown;
 
+pub use beside::AimedAt;
 pub use import::{Import, Imported, Reading, Skipped};
 pub use search::{CatalogueTerms, ChangeTerms};
 pub use shown::{

@@ -37,6 +37,22 @@ pub struct ServerDocument {
     pub about: Value,
     /// Its tools, as they were listed.
     pub definitions: Vec<Box<RawValue>>,
+    /// What in its list aims at servers of the organisation.
+    #[serde(default)]
+    pub aims_at: Vec<AimedAt>,
+}
+
+/// Something in a server's list that aims at a server of the organisation.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AimedAt {
+    /// The server's tool; none where its own name is meant.
+    pub tool: Option<String>,
+    /// The server of the organisation.
+    pub at: String,
+    /// The very words.
+    pub what: String,
+    /// What is wrong with them.
+    pub why: String,
 }
 
 /// Why pages can't be made.
@@ -90,6 +106,7 @@ impl ServerDocument {
             risk: None,
             about: Value::Null,
             definitions: vec![definition],
+            aims_at: Vec::new(),
         }
     }
 }

@@ -149,7 +149,9 @@ fn nothing_that_a_server_writes_becomes_markup() {
             "repository": text, "website": text, "packages": [{ "registry": text, "identifier": text, "version": text }],
             "remotes": [{ "type": text, "url": text }],
         });
-        let server = document(text, json!([tool(text), tool("delete_all")]), about);
+        let mut server = document(text, json!([tool(text), tool("delete_all")]), about);
+        let own = || text.to_owned();
+        server.aims_at = vec![super::document::AimedAt { tool: Some(own()), at: own(), what: own(), why: own() }];
         let mut providers = Providers::default();
         providers.add(text, text, text);
         let mut files = super::server(&server, &providers).unwrap();

@@ -5,7 +5,7 @@ mod facts;
 mod questions;
 mod words;
 
-use super::document::{Judged, Provider, Providers, ServerDocument};
+use super::document::{AimedAt, Judged, Provider, Providers, ServerDocument};
 use super::site::Site;
 pub(crate) use attacks::{AttackRow, AttackView};
 use callgate_catalog::{Finding, Scanned, Tool, attacks_on, attacks_with};
@@ -104,6 +104,16 @@ pub(crate) struct ServerView {
     pub(crate) attacks: Vec<AttackRow>,
     pub(crate) policy: Option<String>,
     pub(crate) questions: Vec<Question>,
+    pub(crate) aims_at: Vec<AimRow>,
+}
+
+/// Something that aims at a server of the organisation.
+#[derive(Clone, Debug)]
+pub(crate) struct AimRow {
+    pub(crate) tool: String,
+    pub(crate) at: String,
+    pub(crate) quote: String,
+    pub(crate) why: String,
 }
 
 /// A sign that decided, or a finding.
@@ -175,7 +185,14 @@ impl ServerView {
             points: format!("{}.{}", lost.tenths / 10, lost.tenths % 10),
             why: lost.why.clone(),
         });
+        let aim = |aimed: &AimedAt| AimRow {
+            tool: aimed.tool.as_deref().map(|tool| site.text(tool)).unwrap_or_default(),
+            at: site.text(&aimed.at),
+            quote: site.text(&aimed.what),
+            why: site.text(&aimed.why),
+        };
         Self {
+            aims_at: document.aims_at.iter().map(aim).collect(),
             name: site.text(&document.name),
             title: site.text(titled(document)),
             description: site.text(&document.description),

@@ -88,7 +88,8 @@ impl Control {
         let cleared = caller.clear(Permission::ReadServers, Scope::Visible)?;
         let server = self.entry(&cleared, wanted).await?;
         let tools = self.reads(&cleared).catalogue_tools_of(&server).await?;
-        Ok(ServerDetails::of(server, tools))
+        let aims_at = self.aimed_at_own(&cleared, &server, &tools).await?;
+        Ok(ServerDetails::of(server, tools, aims_at))
     }
 
     /// One tool of a server of the catalogue, with the evidence for what it does. CG3242, CG3243.
@@ -150,7 +151,7 @@ impl Control {
 }
 
 /// Public knowledge is everybody's; of the organisation's part, whoever may see only some servers sees those.
-fn sees(cleared: &Cleared<'_>, server: &CatalogueServer) -> bool {
+pub(super) fn sees(cleared: &Cleared<'_>, server: &CatalogueServer) -> bool {
     server.organisation.is_empty() || cleared.sees_all() || cleared.sees(&server.registered)
 }
 

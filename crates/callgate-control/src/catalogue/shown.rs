@@ -1,5 +1,6 @@
 //! The catalogue as answers show it.
 
+use super::beside::AimedAt;
 use super::judge::Summary;
 use crate::error::{Error, Kind};
 use crate::moment::rfc3339;
@@ -98,6 +99,8 @@ pub struct ServerDetails {
     pub definitions: Vec<Box<RawValue>>,
     /// Its tools, as the catalogue sees them.
     pub list: Vec<CatalogueToolRow>,
+    /// What in its list aims at servers of the organisation: names that imitate theirs, texts about their tools.
+    pub aims_at: Vec<AimedAt>,
 }
 
 /// A tool of the catalogue with the evidence for what it does.
@@ -209,12 +212,12 @@ impl CatalogueToolRow {
 }
 
 impl ServerDetails {
-    pub(super) fn of(server: CatalogueServer, tools: Vec<CatalogueTool>) -> Self {
+    pub(super) fn of(server: CatalogueServer, tools: Vec<CatalogueTool>, aims_at: Vec<AimedAt>) -> Self {
         let about = serde_json::from_str(&server.about).unwrap_or_default();
         let list = tools.iter().map(|tool| CatalogueToolRow::of(&server, tool)).collect();
         let definitions = tools.into_iter().filter_map(|tool| RawValue::from_string(tool.definition).ok());
         let definitions = definitions.collect();
-        Self { source: server.source.clone(), about, definitions, list, server: server.into() }
+        Self { source: server.source.clone(), about, definitions, list, aims_at, server: server.into() }
     }
 }
 

@@ -148,7 +148,7 @@ async fn show(control: &Control, caller: &Caller, arguments: Option<&Given<'_>>)
     known(arguments, &["server"])?;
     let wanted = text(arguments, "server")?.ok_or("`server` is missing: give its identity or name")?;
     let found = control.show_catalogue_server(caller, &wanted).await.map_err(said)?;
-    Ok(json!({ "server": found.server, "about": found.about, "tools": found.list }))
+    Ok(json!({ "server": found.server, "about": found.about, "tools": found.list, "aims_at": found.aims_at }))
 }
 
 fn check(arguments: Option<&Given<'_>>) -> Told {

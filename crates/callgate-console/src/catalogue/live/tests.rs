@@ -10,7 +10,8 @@ fn fake(text: &str) -> Fake {
     let definition = json!({ "name": "run", "description": text, "inputSchema": { "type": "object" } });
     let server = json!({ "id": "c-1", "name": text, "title": "", "description": text, "version": text, "origin": "gateway",
         "own": true, "tools": 1, "grade": "B", "risk": "high", "about": { "repository": text },
-        "definitions": [definition], "source": "", "list": [] });
+        "definitions": [definition], "source": "", "list": [],
+        "aims_at": [{ "tool": null, "at": text, "what": text, "why": "looks the same" }] });
     let mut details = tool("run", text);
     details["definition"] = definition;
     Fake::for_one_who_may(&["read_servers"])
@@ -23,6 +24,12 @@ fn fake(text: &str) -> Fake {
             json!([{ "at": "2026-01-01T00:00:00Z", "server": text, "server_id": "c-1",
             "tool": "run", "what": "changed", "details": { "was": text }, "own": true }]),
         )
+}
+
+#[tokio::test]
+async fn who_passes_itself_off_as_a_server_of_ours_is_told() {
+    let page = fake("files").get("/catalogue/c-1").await;
+    assert!(page.text.contains("Aims at your servers") && page.text.contains("looks the same"), "{}", page.text);
 }
 
 #[tokio::test]
