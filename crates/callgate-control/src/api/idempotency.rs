@@ -79,8 +79,12 @@ async fn once(state: &ApiState, caller: &Caller, request: Request, next: Next) -
     // Each route has its own limit, and reads the body again.
     let body = collect_up_to(body, LONGEST_BODY).await?;
     let mut hasher = blake3::Hasher::new();
-    let revision = parts.headers.get(IF_MATCH).map(HeaderValue::as_bytes).unwrap_or_default();
-    hasher.update(parts.uri.to_string().as_bytes()).update(&[0]).update(revision).update(&[0]).update(&body);
+    hasher.update(parts.uri.to_string().as_bytes()).update(&[0]);
+    // Each begins with a byte of its own: one that is empty is not the same as none.
+    for revision in parts.headers.get_all(IF_MATCH) {
+        hasher.update(&[1]).update(revision.as_bytes());
+    }
+    hasher.update(&[0]).update(&body);
     let digest = hasher.finalize().to_hex().to_string();
     let _turn = Turn::take(&state.inner.under_way, &key)?;
     let store = &state.control().inner.store;

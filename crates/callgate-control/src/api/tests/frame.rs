@@ -91,6 +91,11 @@ async fn a_post_that_is_sent_again_is_answered_as_the_first_time() {
         assert_eq!(again.header(name), first.header(name), "{name}");
     }
     assert_eq!(outcome(&site.send(ask("two", "key-00001")).await), "409 CG3147");
+    // A precondition is a part of the request, also an empty one.
+    for condition in ["", "*"] {
+        let other = ask("one", "key-00001").header("if-match", condition);
+        assert_eq!(outcome(&site.send(other).await), "409 CG3147", "{condition:?}");
+    }
     assert_eq!(outcome(&site.send(ask("one", "key-00002")).await), "409 CG3102");
     // An error changed nothing and is not remembered.
     assert_eq!(outcome(&site.send(ask("three", "key-00002")).await), "201");
