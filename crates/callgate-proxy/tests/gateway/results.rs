@@ -96,37 +96,47 @@ fn in_pieces(text: &str, length: usize) -> Vec<Vec<u8>> {
     text.as_bytes().chunks(length).map(<[u8]>::to_vec).collect()
 }
 
+/// The ways in which an answer comes: whole and in pieces, as JSON and as events.
+const WAYS: [fn(&str) -> Say; 4] = [
+    |whole| json_answer(whole),
+    |whole| Say::Pieces(in_pieces(whole, 7)),
+    |whole| events(&[format!("event: message\ndata: {whole}\n\n")]),
+    |whole| {
+        let event = format!("event: message\ndata: {whole}\n\n");
+        let part = |part: &[u8]| String::from_utf8(part.to_vec()).unwrap();
+        events(&event.as_bytes().chunks(5).map(part).collect::<Vec<_>>())
+    },
+];
+
 #[tokio::test]
 async fn every_planted_secret_is_taken_out_of_json_and_of_streams_also_in_pieces() {
-    let case = Case::new().await;
-    for (at, Planted { detector, secret, text }) in planted::corpus(17).into_iter().enumerate() {
-        let result = json!({ "content": [{ "type": "text", "text": text }], "structuredContent": { "a": [text] } });
-        let whole = json!({ "jsonrpc": "2.0", "id": "mine", "result": result }).to_string();
-        let event = format!("event: message\ndata: {whole}\n\n");
-        let say = match at % 4 {
-            0 => json_answer(&whole),
-            1 => Say::Pieces(in_pieces(&whole, 7)),
-            2 => events(&[event]),
-            _ => events(
-                &event.as_bytes().chunks(5).map(|part| String::from_utf8(part.to_vec()).unwrap()).collect::<Vec<_>>(),
-            ),
-        };
-        let answer = case.call(&call("plain"), say).await;
-        let text = answer.response().to_string();
-        let bare = json!(secret).to_string();
-        assert!(!text.contains(bare.trim_matches('"')) && text.contains("[REDACTED:"), "{detector}: {text}");
-        assert_eq!(answer.response()["id"], "mine");
-        let record = ruled(&case.world.memory, &secret).pop().unwrap();
-        assert_eq!(
-            (&record["method"], &record["tool"], &record["outcome"]),
-            (&json!("tools/call"), &json!("safe"), &json!("allow"))
-        );
-        assert_eq!(record["rule"], "/tools/safe/results/redact", "{record}");
-        assert!(record["redacted"].as_object().unwrap().values().any(|count| count.as_u64() >= Some(2)), "{record}");
-        let call = case.world.memory.decisions().into_iter().find(|one| one["id"] == record["result_of"]).unwrap();
-        assert_eq!((&call["tool"], &call["rule"]), (&json!("safe"), &json!("")));
+    for way in WAYS {
+        let case = Case::new().await;
+        for planted in planted::corpus(17) {
+            is_taken_out(&case, &planted, way).await;
+        }
+        case.world.stop().await;
     }
-    case.world.stop().await;
+}
+
+async fn is_taken_out(case: &Case, planted: &Planted, way: fn(&str) -> Say) {
+    let Planted { detector, secret, text } = planted;
+    let result = json!({ "content": [{ "type": "text", "text": text }], "structuredContent": { "a": [text] } });
+    let whole = json!({ "jsonrpc": "2.0", "id": "mine", "result": result }).to_string();
+    let answer = case.call(&call("plain"), way(&whole)).await;
+    let text = answer.response().to_string();
+    let bare = json!(secret).to_string();
+    assert!(!text.contains(bare.trim_matches('"')) && text.contains("[REDACTED:"), "{detector}: {text}");
+    assert_eq!(answer.response()["id"], "mine");
+    let record = ruled(&case.world.memory, secret).pop().unwrap();
+    assert_eq!(
+        (&record["method"], &record["tool"], &record["outcome"]),
+        (&json!("tools/call"), &json!("safe"), &json!("allow"))
+    );
+    assert_eq!(record["rule"], "/tools/safe/results/redact", "{record}");
+    assert!(record["redacted"].as_object().unwrap().values().any(|count| count.as_u64() >= Some(2)), "{record}");
+    let call = case.world.memory.decisions().into_iter().find(|one| one["id"] == record["result_of"]).unwrap();
+    assert_eq!((&call["tool"], &call["rule"]), (&json!("safe"), &json!("")));
 }
 
 #[tokio::test]
