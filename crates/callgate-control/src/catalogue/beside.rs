@@ -61,6 +61,9 @@ impl Control {
             if other.name == server.name || !is_older || !sees(cleared, &other) {
                 continue;
             }
+            if room == 0 {
+                break;
+            }
             let listed = reads.catalogue_tools_of(&other).await?.into_iter().map(|tool| tool.definition);
             let listed: Vec<String> = listed.take(room).collect();
             room -= listed.len();

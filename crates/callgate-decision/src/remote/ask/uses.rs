@@ -2,7 +2,8 @@
 
 use crate::approvals::{ApprovalError, ApprovalId, Approvals, Question};
 use crate::id::DecisionId;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// So many are remembered; of older ones the yes stays used. A remembered yes is used by each call that it covers.
@@ -46,10 +47,10 @@ impl Uses {
         by: DecisionId,
     ) -> Result<bool, ApprovalError> {
         let key = (approval, by);
-        if self.lock().uses.contains_key(&key) {
-            return Ok(false);
+        match self.lock().uses.entry(key.clone()) {
+            Entry::Occupied(_) => return Ok(false),
+            Entry::Vacant(place) => drop(place.insert(Use::Open)),
         }
-        self.lock().uses.insert(key.clone(), Use::Open);
         let own = self.clone();
         let using = tokio::spawn(async move {
             let used = own.approvals.consume(&key.0, &question, key.1).await;
